@@ -1,0 +1,55 @@
+"""What the operator asks for one registered model, already validated: the policy that every decision is made under."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+from selector.domain.metric import Metric
+
+Rule = Literal["proven", "highest"]
+WithoutProof = Literal["promote", "keep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aliases:
+    """The alias names used in MLflow."""
+
+    champion: str = "champion"
+    challenger: str = "challenger"
+    previous: str = "previous"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How one registered model's champion is chosen.
+
+    Attributes:
+        metric: what candidates are ranked by.
+        rule: "proven" demands more than luck explains where rows are shared; "highest" takes the plain maximum.
+        confidence: 0.5 to 1; a promotion needs an adjusted p-value of at most 1 - confidence.
+        minimum_gain: smallest lead worth a change, in the metric's unit, >= 0.
+        without_proof: what to do where no rows are shared.
+        trust_logged: compare logged metrics without asking for the same dataset digest.
+        minimum_effective_rows: n_eff below which the paired test says nothing.
+        suspicious_lead: a lead of this many standard errors over the field is held for a leak check.
+        mirror_stages: also keep MLflow's Production and Archived stages in step.
+
+    """
+
+    metric: Metric
+    rule: Rule = "proven"
+    confidence: float = 0.95
+    minimum_gain: float = 0.005
+    without_proof: WithoutProof = "promote"
+    trust_logged: bool = False
+    minimum_effective_rows: int = 10
+    suspicious_lead: float = 10.0
+    aliases: Aliases = field(default_factory=Aliases)
+    mirror_stages: bool = False
+
+    def digest(self) -> str:
+        """Return 12 hex digits that change when any rule of this policy changes."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()[:12]

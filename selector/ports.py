@@ -1,0 +1,387 @@
+"""What do we need from the world: every port on one page, each with a memory adapter and a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from selector.domain.model import NOTHING, Predictions, RegisteredModel, Run, Truth, Unscorable
+from selector.domain.promotion import Plan
+
+
+class Clock(Protocol):
+    """The time of day; the only one in the program."""
+
+    def now(self) -> datetime:
+        """Return the present time, aware, in UTC."""
+        ...
+
+
+class Registry(Protocol):
+    """MLflow: tracking and registry, seen through the few calls that we need.
+
+    Every method raises MlflowUnreachableError within its own deadline, and MlflowRefusedError where MLflow says no.
+    """
+
+    def check(self) -> str:
+        """Return who answers ("MLflow 3.17.2 at http://…"); raise SchemaMismatchError on a foreign schema."""
+        ...
+
+    def runs(self, experiments: Sequence[str], filter_string: str = "") -> tuple[Run, ...]:
+        """Return all active runs of the experiments that match these names or globs, with their logged models.
+
+        The number of calls grows only with pages (1,000 runs or more a page).
+        """
+        ...
+
+    def experiments(self) -> tuple[str, ...]:
+        """Return the names of all active experiments."""
+        ...
+
+    def run(self, run_id: str) -> Run | None:
+        """Return one run whatever its state, without its models; None where it is deleted or unknown."""
+        ...
+
+    def registered_model(self, name: str) -> RegisteredModel | None:
+        """Return the registered model with all versions and aliases, or None."""
+        ...
+
+    def registered_models(self, names: Sequence[str]) -> Mapping[str, RegisteredModel]:
+        """Return those of the names that exist, in O(pages) calls whatever the number of names."""
+        ...
+
+    def fetch(self, uri: str, into: Path) -> Path:
+        """Copy the model's files into a private folder and return the folder that holds its MLmodel."""
+        ...
+
+    def create_registered_model(self, name: str) -> None:
+        """Create it; harmless where it exists."""
+        ...
+
+    def create_version(self, name: str, source: str, run_id: str | None, tags: Mapping[str, str]) -> int:
+        """Register `source` and return the new version's number."""
+        ...
+
+    def set_alias(self, name: str, alias: str, version: int) -> None:
+        """Point the alias at the version; setting it again is harmless."""
+        ...
+
+    def delete_alias(self, name: str, alias: str) -> None:
+        """Remove the alias; harmless where it is not set."""
+        ...
+
+    def set_version_tag(self, name: str, version: int, key: str, value: str) -> None:
+        """Set one tag of a version."""
+        ...
+
+    def delete_version_tag(self, name: str, version: int, key: str) -> None:
+        """Remove one tag of a version; harmless where it is not set."""
+        ...
+
+    def set_model_tag(self, name: str, key: str, value: str) -> None:
+        """Set one tag of the registered model."""
+        ...
+
+    def set_stage(self, name: str, version: int, stage: str) -> None:
+        """Set the old-style stage of one version, leaving the other versions alone."""
+        ...
+
+    def log_report(self, run_id: str, folder: Path, artifact_path: str) -> None:
+        """Keep the folder's files as artifacts of the run; the run's status and end time stay as they are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to be written with its original times.
+
+    Attributes:
+        metrics: finite or not; keys that MLflow accepts.
+        model_folder: the folder that becomes the logged model (it holds MLmodel), or None for a run without a model.
+
+    """
+
+    experiment: str
+    name: str
+    started_at: datetime | None
+    ended_at: datetime | None
+    metrics: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    model_folder: Path | None = None
+    model_name: str = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenRun:
+    """What a NewRun became."""
+
+    run_id: str
+    model_uri: str | None
+
+
+class RunWriter(Protocol):
+    """The part of MLflow that an import writes to."""
+
+    def imported(self, experiment: str) -> Mapping[str, tuple[Run, ...]]:
+        """Return the experiment's runs (any lifecycle) with a fingerprint tag, by fingerprint, oldest first."""
+        ...
+
+    def write(self, run: NewRun) -> WrittenRun:
+        """Write one finished run with its model; the experiment is made where it is missing. All or (visibly) nothing."""
+        ...
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run (MLflow keeps it restorable)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HoldoutSpec:
+    """Where the labelled rows are and how to read them.
+
+    Attributes:
+        data: a path or URI of a CSV or Parquet file.
+        target: the column with the label.
+        positive: the positive class as the file spells it; None where the metric needs none.
+        ignore: columns that are not features.
+
+    """
+
+    data: str
+    target: str
+    positive: str | None = None
+    weights: str | None = None
+    group: str | None = None
+    slices: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    regression: bool | None = None
+
+
+class Features(Protocol):
+    """The holdout's rows without the label, for the worker's eyes."""
+
+    columns: tuple[str, ...]
+    rows: int
+
+    def batches(self) -> Iterator[bytes]:
+        """Yield the rows in order as Arrow IPC streams of bounded size."""
+        ...
+
+
+class HoldoutReader(Protocol):
+    """Reads labelled rows."""
+
+    def read(self, spec: HoldoutSpec) -> tuple[Truth, Features]:
+        """Return the labels and the features; raise HoldoutError where they cannot be used."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreJob:
+    """One model to be scored: the folder with its MLmodel, under a key of the caller's."""
+
+    key: str
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The answer for one job: predictions, or why there are none."""
+
+    key: str
+    result: Predictions | Unscorable
+
+
+class Scorer(Protocol):
+    """Loads models and predicts, in another process; never sees a label."""
+
+    def self_test(self) -> str:
+        """Return one line on how models are confined; raise ScoringError where they would not be."""
+        ...
+
+    def score(self, jobs: Iterable[ScoreJob], features: Features) -> Iterator[Scored]:
+        """Score each job; a model that hangs, crashes or lies costs only itself. Order of answers is free."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger.
+
+    Attributes:
+        kind: decision, promoted, rolled_back, archived, restored, quarantined, cleared, foreign_change, imported,
+            undone, paused, resumed, failed.
+        decision: the id that ties entry, plan, tags and report together.
+        details: plain JSON values; for a decision its whole record.
+
+    """
+
+    at: datetime
+    model: str
+    kind: str
+    version: int | None = None
+    previous: int | None = None
+    actor: str = "selector"
+    decision: str | None = None
+    reason: str = ""
+    details: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notification, kept in the outbox until it is delivered."""
+
+    key: str
+    model: str
+    kind: str
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A plan that was begun and neither finished nor abandoned, with the number of steps known to be done."""
+
+    plan: Plan
+    done: int
+    details: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+
+
+class Ledger(Protocol):
+    """What happened, append-only and hash-chained."""
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append all or none."""
+        ...
+
+    def entries(
+        self,
+        model: str | None = None,
+        *,
+        kinds: Sequence[str] = (),
+        decision: str | None = None,
+        until: datetime | None = None,
+        newest: int | None = None,
+    ) -> tuple[Entry, ...]:
+        """Return matching entries, oldest first; `newest` keeps only that many of the newest."""
+        ...
+
+    def last_decisions(self) -> Mapping[str, Entry]:
+        """Return each model's newest entry of kind "decision", in one query."""
+        ...
+
+    def verify(self) -> int:
+        """Return the number of entries; raise DamagedStateError where the chain is broken."""
+        ...
+
+
+class Journal(Protocol):
+    """Plans that are being carried out. An intent is durable before its first effect."""
+
+    def begin(self, plan: Plan, details: Mapping[str, Any]) -> None:
+        """Record the intent; details are plain JSON that recovery needs to finish the ledger entry."""
+        ...
+
+    def step_done(self, plan_id: str, index: int) -> None:
+        """Record that steps up to and including `index` are done and verified."""
+        ...
+
+    def finish(self, plan_id: str, entries: Sequence[Entry], notices: Sequence[Notice] = ()) -> None:
+        """Close the plan, append to the ledger and put notices into the outbox, in one transaction."""
+        ...
+
+    def abandon(self, plan_id: str, entries: Sequence[Entry], notices: Sequence[Notice] = ()) -> None:
+        """Close the plan as not carried out, in one transaction with its ledger entries."""
+        ...
+
+    def unfinished(self, model: str | None = None) -> tuple[Unfinished, ...]:
+        """Return plans that were begun and not closed, oldest first."""
+        ...
+
+
+class Cache(Protocol):
+    """What would be a waste to compute twice. Losing it loses nothing but time."""
+
+    def digests(self, uris: Sequence[str]) -> Mapping[str, str]:
+        """Return the known content digests of these model URIs."""
+        ...
+
+    def remember_digest(self, uri: str, digest: str) -> None:
+        """Keep the content digest of a logged model (logged models do not change)."""
+        ...
+
+    def predictions(self, model_digest: str, holdout_digest: str) -> Predictions | Unscorable | None:
+        """Return what this very model answered for these very rows, or None."""
+        ...
+
+    def remember_predictions(self, model_digest: str, holdout_digest: str, result: Predictions | Unscorable) -> None:
+        """Keep an answer; transient failures are not kept."""
+        ...
+
+
+class Flags(Protocol):
+    """What operators switched on and off."""
+
+    def pause(self, model: str, reason: str) -> None:
+        """Decide and report, but write nothing for this model ("*": all)."""
+        ...
+
+    def resume(self, model: str) -> bool:
+        """Undo `pause`; return whether it was paused."""
+        ...
+
+    def paused(self) -> Mapping[str, str]:
+        """Return paused models with the reason; "*" stands for all."""
+        ...
+
+
+class Store(Ledger, Journal, Cache, Flags, Protocol):
+    """Our own state, all of it in one place."""
+
+    def describe(self) -> str:
+        """Return one line on where the state lies."""
+        ...
+
+    def close(self) -> None:
+        """Release connections; safe to call twice."""
+        ...
+
+
+class Lease(Protocol):
+    """The right to write. One holder per registry."""
+
+    def hold(self) -> AbstractContextManager[None]:
+        """Hold the lease within the context; raise LeaseHeldError at once where another instance has it."""
+        ...
+
+
+Format = Literal["html", "markdown", "json"]
+
+
+class ReportWriter(Protocol):
+    """Puts a report where people find it."""
+
+    def write(self, report: Any) -> Path:
+        """Write all formats atomically and return the path of the HTML page."""
+        ...
+
+    def path(self, model: str, decision: str) -> Path | None:
+        """Return the page of an earlier decision, or None."""
+        ...
+
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how many are done, how many there are."""
+
+
+class StagedImporter(Protocol):
+    """Turns staged models into finished runs; implemented by migrations.importer."""
+
+    def import_folder(self, folder: Path, model: str, experiment: str) -> Sequence[Any]:
+        """Import what is new below the folder and return one outcome per staged model."""
+        ...
