@@ -1,0 +1,211 @@
+"""What did the operator configure: find the file, read it, check all of it, and hand it over as frozen values."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, PrivateAttr, ValidationError
+
+from selector.config_errors import nearest, problems_of, told
+from selector.config_secrets import Expansion, expand
+from selector.config_sections import (
+    NOT_YET,
+    AliasSettings,
+    HoldoutSettings,
+    LoggingSettings,
+    MetricSettings,
+    MlflowSettings,
+    ModelSettings,
+    NotifySettings,
+    ScoringSettings,
+    Section,
+    StagingSettings,
+    StateSettings,
+)
+from selector.config_values import ModelName, absolute_uri
+from selector.config_yaml import Location, Problem, parse, read_text
+from selector.errors import ConfigurationError
+
+__all__ = [
+    "Configuration",
+    "find",
+    "load",
+    "AliasSettings",
+    "HoldoutSettings",
+    "LoggingSettings",
+    "MetricSettings",
+    "MlflowSettings",
+    "ModelSettings",
+    "NotifySettings",
+    "ScoringSettings",
+    "StagingSettings",
+    "StateSettings",
+    "NOT_YET",
+]
+
+FILE_NAME = "selector.yaml"
+VARIABLE = "MLFLOW_SELECTOR_CONFIG"
+SYSTEM_FILE = Path("/etc/mlflow-selector/selector.yaml")
+
+
+class Configuration(Section):
+    """Everything that the operator configured; paths and sqlite addresses are absolute."""
+
+    mlflow: MlflowSettings = Field(
+        default_factory=MlflowSettings, description="The MLflow server that is watched and written to."
+    )
+    models: dict[ModelName, ModelSettings] = Field(
+        default_factory=dict, description="The registered models, each by its name."
+    )
+    staging: tuple[StagingSettings, ...] = Field(
+        default=(), description="Folders where finished model files arrive; each becomes a finished run."
+    )
+    notify: tuple[NotifySettings, ...] = Field(default=(), description="Who is told.")
+    state: StateSettings = Field(
+        default_factory=StateSettings, description="Where decisions are kept: a folder, or the keys below."
+    )
+    scoring: ScoringSettings = Field(
+        default_factory=ScoringSettings, description="How much of this machine the confined scorers may use."
+    )
+    logging: LoggingSettings = Field(default_factory=LoggingSettings, description="What is written to stderr.")
+    _path: Path | None = PrivateAttr(default=None)
+    _folder: Path = PrivateAttr(default_factory=Path.cwd)
+    _secrets: frozenset[str] = PrivateAttr(default_factory=frozenset)
+    _references: dict[Location, str] = PrivateAttr(default_factory=dict)
+    _tracking_from: str = PrivateAttr(default="default")
+
+    @property
+    def path(self) -> Path | None:
+        """The file it was read from; None for the defaults."""
+        return self._path
+
+    @property
+    def folder(self) -> Path:
+        """The folder that relative paths start from."""
+        return self._folder
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that references stood for; they must never be shown."""
+        return self._secrets
+
+    @property
+    def tracking_from(self) -> str:
+        """Where the tracking address comes from: "file", "MLFLOW_TRACKING_URI" or "default"."""
+        return self._tracking_from
+
+    @staticmethod
+    def defaults(cwd: Path | None = None) -> Configuration:
+        """Return what holds without any file: no models, paths relative to `cwd`."""
+        return _assemble({}, (cwd or Path.cwd()).absolute(), os.environ)
+
+
+def find(option: Path | None = None, environment: Mapping[str, str] | None = None) -> Path:
+    """Return the configuration file: the option, else $MLFLOW_SELECTOR_CONFIG, ./selector.yaml, the one under /etc.
+
+    Raises:
+        ConfigurationError: none was named and none of the usual ones is there.
+
+    """
+    environment = os.environ if environment is None else environment
+    if option is not None:
+        return option
+    if environment.get(VARIABLE):
+        return Path(environment[VARIABLE])
+    for path in (Path.cwd() / FILE_NAME, SYSTEM_FILE):
+        if os.path.lexists(path):
+            return path
+    raise ConfigurationError(
+        f"no configuration file: neither {Path.cwd() / FILE_NAME} nor {SYSTEM_FILE} exists",
+        advice=f"mlflow-selector init, or give --config FILE or set {VARIABLE}",
+    )
+
+
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Configuration:
+    """Read and check a configuration file.
+
+    Args:
+        path: the file; None looks in the usual places, see `find`.
+        environment: for ${env:…} and MLFLOW_TRACKING_URI; the process's own where it is None.
+
+    Raises:
+        ConfigurationError: missing, unreadable or wrong; all that is wrong at once, with line and column.
+
+    """
+    environment = os.environ if environment is None else environment
+    path = find(path, environment).expanduser()
+    document = parse(path, read_text(path))
+    folder = path.absolute().parent
+    expansion = expand(document.data, folder, environment)
+    problems = [*document.problems, *expansion.problems]
+    configuration: Configuration | None = None
+    try:
+        configuration = _assemble(expansion.data, folder, environment)
+    except ValidationError as error:
+        hidden = {p.location for p in problems}
+        problems += [p for p in problems_of(error, document, Configuration) if p.location not in hidden]
+    problems += _across(document.data)
+    if problems or configuration is None:
+        raise told(problems, document)
+    return _remember(configuration, path.absolute(), expansion)
+
+
+def _assemble(data: dict[str, Any], folder: Path, environment: Mapping[str, str]) -> Configuration:
+    """Validate, and fill in the tracking address that MLflow itself would use."""
+    mlflow = data.get("mlflow")
+    origin = "file" if isinstance(mlflow, dict) and mlflow.get("tracking_uri") is not None else "default"
+    variable = environment.get("MLFLOW_TRACKING_URI")
+    if origin == "default" and variable and (mlflow is None or isinstance(mlflow, dict)):
+        origin = "MLFLOW_TRACKING_URI"
+        data = {**data, "mlflow": {**(mlflow or {}), "tracking_uri": absolute_uri(variable, Path.cwd())}}
+    data = {key: value for key, value in data.items() if value is not None}
+    configuration = Configuration.model_validate(data, context={"folder": folder})
+    configuration._folder = folder  # noqa: SLF001 - the constructor of this very class
+    configuration._tracking_from = origin  # noqa: SLF001 - the same
+    return configuration
+
+
+def _across(data: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong between keys that are each fine: no models, staging for a model that is not there."""
+    models = data.get("models")
+    if not models:
+        text = "is missing; name at least one registered model" if "models" not in data else "must not be empty"
+        return [Problem(("models",), text, at_key=True)]
+    staging = data.get("staging")
+    if not isinstance(models, dict) or not isinstance(staging, list):
+        return []
+    found: list[Problem] = []
+    for index, item in enumerate(staging):
+        name = item.get("model") if isinstance(item, dict) else None
+        if isinstance(name, str) and name not in models and "${" not in name:
+            text = f"{name!r} is not among the models{nearest(name, models) or '; known: ' + ', '.join(models)}"
+            found.append(Problem(("staging", index, "model"), text))
+    return found
+
+
+def _remember(configuration: Configuration, path: Path, expansion: Expansion) -> Configuration:
+    """Keep where the values came from, so that what was a reference is never shown."""
+    configuration._path = path  # noqa: SLF001 - the loader of this very class
+    configuration._secrets = frozenset(s for s in expansion.secrets if s)  # noqa: SLF001 - the same
+    configuration._references = dict(expansion.origins)  # noqa: SLF001 - the same
+    for location, text in expansion.origins.items():
+        section, key = _owner(configuration, location)
+        section._origins[key] = text  # noqa: SLF001 - the same
+    return configuration
+
+
+def _owner(configuration: Configuration, location: Location) -> tuple[Section, str]:
+    """Return the group of keys, and the key in it, that a location of the file ended up in."""
+    owner, key, value = configuration, "models", configuration  # type: tuple[Section, str, Any]
+    for step in location:
+        if isinstance(value, Section):
+            owner, key = value, getattr(value, "synonyms", {}).get(step, str(step))
+            value = getattr(value, key, None)
+        elif isinstance(value, dict | tuple):
+            value = value[step]  # type: ignore[index]
+    if isinstance(value, Section) and value.shorthand:
+        return value, value.shorthand
+    return owner, key
