@@ -46,6 +46,12 @@ class DamagedStateError(SelectorError):
     exit_code = EXIT_DAMAGED_STATE
 
 
+class StateUnavailableError(SelectorError):
+    """Our own state cannot be read or written now (disk full, no permission, database down); later it may be."""
+
+    retryable = True
+
+
 class LeaseHeldError(SelectorError):
     """Another instance is writing to the same registry (exit 75)."""
 
