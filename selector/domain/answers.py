@@ -126,7 +126,7 @@ def _thresholded(
         raise _UndecodableError("The model gives neither classes nor probabilities")
     if probability.ndim == 1:
         return np.where(probability > 0.5, positive or 0, 1 - (positive or 0)).astype(np.int64)  # noqa: PLR2004 - half
-    return np.argmax(probability, axis=1).astype(np.int64)
+    return np.asarray(np.argmax(probability, axis=1), dtype=np.int64)
 
 
 def _column(labels: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:

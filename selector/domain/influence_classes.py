@@ -69,7 +69,7 @@ def _coefficients(metric: Metric, shares: Floats, present: npt.NDArray[np.bool_]
     if metric.average == "weighted":
         return np.asarray(shares.sum(axis=1), dtype=np.float64)
     if metric.average == "macro":
-        return present / present.sum()
+        return np.asarray(present / present.sum(), dtype=np.float64)
     chosen = np.zeros(len(shares))
     chosen[positive if positive is not None else -1] = 1.0
     return chosen

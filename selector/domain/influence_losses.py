@@ -20,7 +20,7 @@ def log_loss(codes: npt.NDArray[np.int64], probability: Floats) -> Floats:
 
     """
     own = np.take_along_axis(probability, codes[:, np.newaxis], axis=1)[:, 0]
-    return -np.log(np.clip(own, _EPSILON, 1.0 - _EPSILON))
+    return np.asarray(-np.log(np.clip(own, _EPSILON, 1.0 - _EPSILON)))
 
 
 def brier(codes: npt.NDArray[np.int64], probability: Floats) -> Floats:
@@ -31,7 +31,7 @@ def brier(codes: npt.NDArray[np.int64], probability: Floats) -> Floats:
     """
     own = np.take_along_axis(probability, codes[:, np.newaxis], axis=1)[:, 0]
     total = np.einsum("ij,ij->i", probability, probability) - 2.0 * own + 1.0
-    return total / 2.0 if probability.shape[1] == 2 else total  # noqa: PLR2004 - two classes
+    return np.asarray(total / 2.0 if probability.shape[1] == 2 else total)  # noqa: PLR2004 - two classes
 
 
 def number_loss(name: str, target: Floats, answer: Floats, quantile: float) -> Floats:

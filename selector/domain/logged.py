@@ -16,13 +16,6 @@ from selector.domain.metric import AUTO, AVERAGES, Metric, canonical_name
 MLFLOW_INFINITY = 1.797e308
 """MLflow's database stores an infinity as the largest float, 1.7976931348623157e308."""
 
-_NEVER = (
-    frozenset({"train", "training", "std", "stdev", "stddev", "sd", "var", "drop", "lift", "gain", "pp", "delta"})
-    | (frozenset({"diff", "change", "improvement", "ci", "lower", "upper", "low", "high", "min", "max", "error", "se"}))
-    | frozenset({"baseline", "champion", "production", "previous", "threshold", "target", "goal", "rank"})
-)
-"""Words that make a key something other than this model's score: a spread, a change, another model's score."""
-
 _TIERS = {
     "test": 0,
     "": 1,
@@ -43,7 +36,9 @@ _TIERS = {
 }
 """Which data a key speaks of, best evidence first: test, the unprefixed holdout, validation, cross-validation."""
 
-_FILLERS = frozenset({"x", "y", "set", "score", "metric", "metrics", "pred"})
+_FILLERS = frozenset({"x", "y", "set", "score", "metric", "metrics", "performance"})
+"""Words that change nothing. Any other word makes a key something else: f1_std, f1_drop, baseline_f1, train_f1."""
+
 _MADE_OF = {"testf1": "test f1", "xtest": "x test", "trainf1": "train f1", "valf1": "val f1", "xtrain": "x train"}
 
 
@@ -72,7 +67,7 @@ class NotLogged:
     """Why a run has no usable value of a metric.
 
     Attributes:
-        code: missing, not-a-number, infinite, out-of-range, averaging, or training-only.
+        code: missing, not-a-number, infinite, out-of-range, or averaging.
         reason: one plain sentence.
         suggestions: keys of the run that look alike.
 
@@ -95,9 +90,9 @@ class _Key:
 def logged_value(metric: Metric, metrics: Mapping[str, float]) -> Logged | NotLogged:
     """Return the best evidence for the metric among logged metrics.
 
-    Keys named in `metric.keys` are taken in their order and literally. Otherwise the order is test, unprefixed (or eval,
-    holdout), validation, cross-validation mean; scores on training data, spreads, changes and other models' scores
-    never count. An unusable value at the best key is reported; a weaker key does not stand in for it.
+    Keys named in `metric.keys` are taken in their order and literally. Otherwise the order is test, unprefixed (or
+    eval, holdout), validation, cross-validation mean; scores on training data, spreads, changes and other models'
+    scores never count. An unusable value at the best key is reported; a weaker key does not stand in for it.
 
     Args:
         metric: what is looked for.
@@ -139,16 +134,20 @@ def _fits(wanted: str | None, spelled: str | None) -> bool:
 def _read(key: str, metric: Metric) -> _Key | None:
     """Understand a key as this metric, or return None."""
     words = _words(key)
-    if any(w in _NEVER for w in words):
+    for size in range(len(words), 0, -1):
+        for start in range(len(words) - size + 1):
+            middle = words[start : start + size]
+            if canonical_name("_".join(middle)) == metric.name or middle == _words(metric.name):
+                return _told(key, words[:start] + words[start + size :])
+    return None
+
+
+def _told(key: str, rest: list[str]) -> _Key | None:
+    """Read data and averaging off the words around the metric's name; None where one of them is unknown."""
+    averages = [w for w in rest if w in AVERAGES]
+    if len(averages) > 1 or any(w not in _FILLERS and w not in _TIERS and w not in AVERAGES for w in rest):
         return None
-    averages = [w for w in words if w in AVERAGES]
-    tiers = [_TIERS[w] for w in words if w in _TIERS]
-    rest = [w for w in words if w not in AVERAGES and w not in _TIERS and w not in _FILLERS]
-    if not rest or len(averages) > 1:
-        return None
-    named = {canonical_name("_".join(rest)), canonical_name("_".join([*rest, "score"]))}
-    if metric.name not in named and _words(metric.name) != words:
-        return None
+    tiers = [_TIERS[w] for w in rest if w in _TIERS]
     return _Key(key, max(tiers, default=_TIERS[""]), averages[0] if averages else None)
 
 
@@ -207,7 +206,7 @@ def _missing(metric: Metric, metrics: Mapping[str, float], what: str) -> NotLogg
     training = [k for k in finite if {"train", "training"} & set(_words(k)) and _read(_untrained(k), metric)]
     if training and not metric.keys:
         text = f"The run logs {metric.label()} on training data only ({', '.join(training)}), which says nothing"
-        return NotLogged("training-only", text, near)
+        return NotLogged("missing", text, near)
     if not finite:
         return NotLogged("missing", "The run logs no metrics")
     return NotLogged("missing", f"The run logs {what}; it logs {_listed(finite)}", near)

@@ -57,7 +57,7 @@ def effective_count(
         return 1.0
     if matrix is None:
         matrix = correlation(challengers, incumbent, groups=groups)
-    return _Field(matrix, seed, draws).count(z)
+    return Family(matrix, seed, draws=draws).effective_count(z)
 
 
 def correlation(outcomes: Sequence[Outcome], incumbent: Outcome | None = None, *, groups: Groups = None) -> Floats:
@@ -69,30 +69,28 @@ def correlation(outcomes: Sequence[Outcome], incumbent: Outcome | None = None, *
     spread = np.sqrt(np.diag(covariance))
     # What float arithmetic leaves of an exact zero must not be blown up to a correlation of 1.
     spread[spread <= 1e-13 * max(_scale(outcomes), np.finfo(np.float64).tiny)] = np.nan
-    return np.clip(covariance / np.outer(spread, spread), -1.0, 1.0)
+    return np.asarray(np.clip(covariance / np.outer(spread, spread), -1.0, 1.0))
 
 
-def max_t_critical(matrix: Floats, alpha: float, seed: int, *, draws: int = 4096) -> float:
-    """Return the z that the largest of K normal values with this correlation exceeds with probability alpha.
+def max_t_critical(
+    of: Sequence[Outcome] | Floats, alpha: float, seed: int, *, groups: Groups = None, draws: int = 4096
+) -> float:
+    """Return the z that the luckiest of these models exceeds with probability alpha, by luck alone (one-sided).
 
-    Between the z of one test (perfectly correlated) and that of Bonferroni's K tests. One-sided.
+    It lies between the z of one test (all answer alike) and that of Bonferroni's K tests.
 
     Args:
-        matrix: shape (K, K), from `correlation`.
+        of: the models, or their correlation, shape (K, K), from `correlation`.
         alpha: between 0 and 1.
         seed: makes the result repeatable.
+        groups: as in `compare`; used with models alone.
         draws: more draws, less noise.
 
     """
-    field = _Field(matrix, seed, draws)
-    low, high = _critical(alpha), _critical(alpha / max(field.size, 1))
-    while high - low > 1e-6:  # noqa: PLR2004 - far below what the draws resolve
-        middle = (low + high) / 2.0
-        if field.count(middle) * float(special.ndtr(-middle)) > alpha:
-            low = middle
-        else:
-            high = middle
-    return high
+    if len(of) == 0:
+        return _critical(alpha)
+    matrix = of if isinstance(of, np.ndarray) else correlation(of, groups=groups)
+    return Family(matrix, seed, draws=draws).critical(alpha)
 
 
 def shortlist(outcomes: Sequence[Outcome], *, alpha: float = 0.05, seed: int, groups: Groups = None) -> tuple[int, ...]:
@@ -114,12 +112,14 @@ def shortlist(outcomes: Sequence[Outcome], *, alpha: float = 0.05, seed: int, gr
     best = max(range(len(outcomes)), key=lambda i: metric.lead(outcomes[i].value, outcomes[0].value))
     covariance = _covariance(outcomes, outcomes[best], groups)
     return tuple(
-        i for i in range(len(outcomes)) if i == best or not _beaten(i, outcomes, covariance, alpha, seed, groups)
+        i
+        for i in range(len(outcomes))
+        if i == best or not _beaten(i, outcomes, covariance, alpha=alpha, seed=seed, groups=groups)
     )
 
 
 def _beaten(
-    loser: int, outcomes: Sequence[Outcome], covariance: Floats, alpha: float, seed: int, groups: Groups
+    loser: int, outcomes: Sequence[Outcome], covariance: Floats, *, alpha: float, seed: int, groups: Groups
 ) -> bool:
     """Tell whether some rival is better than `loser` by more than luck explains, given how many rivals there are."""
     metric, own = outcomes[loser].metric, outcomes[loser]
@@ -136,14 +136,22 @@ def _beaten(
     if p > alpha or p * len(rivals) <= alpha:
         return p <= alpha
     part = against[np.ix_(rivals, rivals)] / np.outer(spread[rivals], spread[rivals])
-    return p * _Field(np.clip(part, -1.0, 1.0), seed, 4096).count(_critical(p)) <= alpha
+    return p * Family(np.clip(part, -1.0, 1.0), seed).effective_count(_critical(p)) <= alpha
 
 
-class _Field:
-    """Seeded normal draws with a given correlation, counted above one critical value after the other."""
+class Family:
+    """Challengers that are judged together: seeded normal draws with their correlation.
 
-    def __init__(self, matrix: Floats, seed: int, draws: int) -> None:
-        """Draw once; the same draws serve every critical value, which keeps results monotone."""
+    Drawn once; the same draws serve every critical value, so asking for many of them is cheap.
+
+    Args:
+        matrix: shape (K, K), from `correlation`; models without one (NaN) are left out.
+        seed: makes the draws repeatable.
+        draws: more draws, less noise.
+
+    """
+
+    def __init__(self, matrix: Floats, seed: int, *, draws: int = 4096) -> None:
         real = np.isfinite(np.diag(matrix))
         matrix = matrix[np.ix_(real, real)]
         self.size = len(matrix)
@@ -159,8 +167,19 @@ class _Field:
         self._uniform = (random.permutation(draws) + random.random(draws)) / draws
         self._pull = matrix[self._chosen]
 
-    def count(self, z: float) -> float:
-        """Return K_eff at this critical value."""
+    def critical(self, alpha: float) -> float:
+        """Return the z at which p * K_eff is alpha."""
+        low, high = _critical(alpha), _critical(alpha / max(self.size, 1))
+        while high - low > 1e-6:  # noqa: PLR2004 - far below what the draws resolve
+            middle = (low + high) / 2.0
+            if self.effective_count(middle) * float(special.ndtr(-middle)) > alpha:
+                low = middle
+            else:
+                high = middle
+        return high
+
+    def effective_count(self, z: float) -> float:
+        """Return K_eff at this critical value, between 1 and K."""
         if self.size < 2:  # noqa: PLR2004 - one test needs no correction
             return 1.0
         z = min(max(z, -_FARTHEST), _FARTHEST)

@@ -160,9 +160,9 @@ def _of_classes(metric: Metric, truth: Truth, answers: Answers) -> Outcome:
     k = len(truth.classes)
     cell = truth.labels.astype(np.int64) * k + answers.codes.astype(np.int64)
     confusion = np.bincount(cell, minlength=k * k).reshape(k, k).astype(np.int64)
-    cells = confusion.astype(np.float64)
+    cells: Floats = confusion.astype(np.float64)
     if truth.weights is not None:
-        cells = np.bincount(cell, weights=truth.weights, minlength=k * k).reshape(k, k)
+        cells = np.bincount(cell, weights=truth.weights, minlength=k * k).reshape(k, k).astype(np.float64)
     present = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     positive = positive_class(truth)
     value, table = class_metric(metric, cells, present, positive)
@@ -248,7 +248,7 @@ def _weighed(influence: Floats, truth: Truth) -> Floats:
     """Multiply by weight over mean weight, so that plain means over rows are right."""
     if truth.weights is None:
         return influence
-    return influence * (truth.weights * (truth.rows / truth.weights.sum()))
+    return np.asarray(influence * (truth.weights * (truth.rows / truth.weights.sum())))
 
 
 def _digest(seen: npt.NDArray[Any]) -> str:
