@@ -1,0 +1,118 @@
+"""How are a model's answers kept as files that cannot run code and are never half there?"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selector.adapters.store_records import digest_of
+from selector.domain.model import Predictions
+
+
+class PredictionsFiles:
+    """Arrays of predictions as .npz files without pickle, one per model and holdout.
+
+    Args:
+        folder: made when the first file is written.
+
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def write(self, model_digest: str, holdout_digest: str, predictions: Predictions) -> str:
+        """Write (or replace) the file and return its sha256 (hex); it is on the disk when this returns.
+
+        Raises:
+            OSError: the folder cannot be written to.
+            ValueError: an array holds Python objects, which only a pickle could keep.
+
+        """
+        content = _packed(predictions)
+        target = self._path(model_digest, holdout_digest)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        _sync_folder(target.parent)
+        return hashlib.sha256(content).hexdigest()
+
+    def read(self, model_digest: str, holdout_digest: str, file_digest: str) -> Predictions | None:
+        """Return the predictions, or None where the file is gone, cannot be read, or is not what was written."""
+        try:
+            content = self._path(model_digest, holdout_digest).read_bytes()
+        except OSError:
+            return None
+        if hashlib.sha256(content).hexdigest() != file_digest:
+            return None
+        try:
+            return _unpacked(content)
+        except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            return None
+
+    def drop(self, model_digest: str, holdout_digest: str) -> None:
+        """Remove the file if it can be removed; a file that stays is never read without its digest."""
+        try:
+            self._path(model_digest, holdout_digest).unlink(missing_ok=True)
+        except OSError:
+            return
+
+    def _path(self, model_digest: str, holdout_digest: str) -> Path:
+        # Hashed, because a digest that came from outside must not choose a path.
+        name = digest_of(model_digest, holdout_digest)
+        return self._folder / name[:2] / f"{name}.npz"
+
+
+def _packed(predictions: Predictions) -> bytes:
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        "classes": np.asarray(predictions.classes, dtype=np.str_),
+        "seconds": np.asarray(predictions.seconds, dtype=np.float64),
+    }
+    if predictions.labels is not None:
+        arrays["labels"] = _plain(predictions.labels)
+    if predictions.probabilities is not None:
+        arrays["probabilities"] = _plain(predictions.probabilities)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    if array.dtype.kind == "O" and all(isinstance(value, str) for value in array.ravel()):
+        return array.astype(np.str_)
+    return np.ascontiguousarray(array)
+
+
+def _unpacked(content: bytes) -> Predictions:
+    with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+        return Predictions(
+            labels=arrays.get("labels"),
+            probabilities=arrays.get("probabilities"),
+            classes=tuple(str(name) for name in arrays["classes"]),
+            seconds=float(arrays["seconds"]),
+        )
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,150 @@
+"""What is our own state while it lives in memory only: for tests, and for looking where there is no state yet?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from selector.adapters.store_records import (
+    already_begun,
+    canonical,
+    entry_of,
+    entry_record,
+    not_begun,
+    notice_of,
+    notice_record,
+    plan_of,
+    plan_record,
+    utc_text,
+)
+from selector.domain.model import Predictions, Unscorable
+from selector.domain.promotion import Plan
+from selector.ports import Entry, Notice, Unfinished
+
+
+@dataclass(slots=True)
+class _Open:
+    plan: str
+    details: str
+    done: int = 0
+
+
+class MemoryStore:
+    """The whole Store port in memory. Values go through the same JSON as in the database, so that both answer alike."""
+
+    def __init__(self) -> None:
+        self._entries: list[Entry] = []
+        self._plans: dict[str, _Open] = {}
+        self._notices: dict[str, Notice] = {}
+        self._digests: dict[str, str] = {}
+        self._answers: dict[tuple[str, str], Predictions | Unscorable] = {}
+        self._paused: dict[str, str] = {}
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Append all or none."""
+        self._entries.extend([entry_of(entry_record(entry)) for entry in entries])
+
+    def entries(
+        self,
+        model: str | None = None,
+        *,
+        kinds: Sequence[str] = (),
+        decision: str | None = None,
+        until: datetime | None = None,
+        newest: int | None = None,
+    ) -> tuple[Entry, ...]:
+        """Return matching entries, oldest first; `newest` keeps only that many of the newest."""
+        if until is not None:
+            utc_text(until)
+        found = tuple(
+            entry
+            for entry in self._entries
+            if (model is None or entry.model == model)
+            and (not kinds or entry.kind in kinds)
+            and (decision is None or entry.decision == decision)
+            and (until is None or entry.at <= until)
+        )
+        return found if newest is None else found[max(0, len(found) - newest) :]
+
+    def last_decisions(self) -> Mapping[str, Entry]:
+        """Return each model's newest entry of kind "decision"."""
+        return {entry.model: entry for entry in self._entries if entry.kind == "decision"}
+
+    def verify(self) -> int:
+        """Return the number of entries; memory has no chain that could break."""
+        return len(self._entries)
+
+    def begin(self, plan: Plan, details: Mapping[str, Any]) -> None:
+        """Record the intent; raise SelectorError where it is open already."""
+        if plan.id in self._plans:
+            raise already_begun(plan.id)
+        self._plans[plan.id] = _Open(plan_record(plan), canonical(details))
+
+    def step_done(self, plan_id: str, index: int) -> None:
+        """Record that steps up to and including `index` are done."""
+        if plan_id not in self._plans:
+            raise not_begun(plan_id)
+        self._plans[plan_id].done = max(self._plans[plan_id].done, index + 1)
+
+    def finish(self, plan_id: str, entries: Sequence[Entry], notices: Sequence[Notice] = ()) -> None:
+        """Close the plan, append to the ledger and put notices into the outbox."""
+        if plan_id not in self._plans:
+            raise not_begun(plan_id)
+        kept = [notice_of(notice_record(notice)) for notice in notices]
+        self.append(entries)
+        for notice in kept:
+            self._notices.setdefault(notice.key, notice)
+        del self._plans[plan_id]
+
+    def abandon(self, plan_id: str, entries: Sequence[Entry], notices: Sequence[Notice] = ()) -> None:
+        """Close the plan as not carried out."""
+        self.finish(plan_id, entries, notices)
+
+    def unfinished(self, model: str | None = None) -> tuple[Unfinished, ...]:
+        """Return plans that were begun and not closed, oldest first."""
+        every = (Unfinished(plan_of(o.plan), o.done, json.loads(o.details)) for o in self._plans.values())
+        return tuple(one for one in every if model is None or one.plan.model == model)
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Return notices that wait for delivery, oldest first."""
+        return tuple(self._notices.values())
+
+    def digests(self, uris: Sequence[str]) -> Mapping[str, str]:
+        """Return the known content digests of these model URIs."""
+        return {uri: self._digests[uri] for uri in uris if uri in self._digests}
+
+    def remember_digest(self, uri: str, digest: str) -> None:
+        """Keep the content digest of a logged model."""
+        self._digests[uri] = digest
+
+    def predictions(self, model_digest: str, holdout_digest: str) -> Predictions | Unscorable | None:
+        """Return what this very model answered for these very rows, or None."""
+        return self._answers.get((model_digest, holdout_digest))
+
+    def remember_predictions(self, model_digest: str, holdout_digest: str, result: Predictions | Unscorable) -> None:
+        """Keep an answer; transient failures are not kept."""
+        if isinstance(result, Unscorable) and result.transient:
+            return
+        self._answers[model_digest, holdout_digest] = replace(result)
+
+    def pause(self, model: str, reason: str) -> None:
+        """Remember that nothing is written for this model ("*": all)."""
+        self._paused[model] = reason
+
+    def resume(self, model: str) -> bool:
+        """Undo `pause`; return whether it was paused."""
+        return self._paused.pop(model, None) is not None
+
+    def paused(self) -> Mapping[str, str]:
+        """Return paused models with the reason."""
+        return dict(self._paused)
+
+    def describe(self) -> str:
+        """Return one line on where the state lies."""
+        return "memory (nothing is kept)"
+
+    def close(self) -> None:
+        """Do nothing."""

@@ -1,0 +1,1 @@
+"""How does the schema of our own state change from version to version?"""
