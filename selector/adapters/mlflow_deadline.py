@@ -1,0 +1,107 @@
+"""How does a call to MLflow end in time, and which of our errors does a failure become?"""
+
+from __future__ import annotations
+
+import contextvars
+import re
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from selector.errors import MlflowRefusedError, MlflowUnreachableError, SelectorError
+
+T = TypeVar("T")
+
+UNREACHABLE_ADVICE = "Check that the server runs and that mlflow.tracking_uri is right; the next look tries again."
+
+_BUSY_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED"})
+_MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST"})
+_CONNECTION_ERRORS = frozenset({"OperationalError", "InterfaceError", "DBAPIError", "TimeoutError"})
+_PASSING_STATUS = frozenset({408, 425, 429})
+
+
+def redacted(text: str) -> str:
+    """Return the text without user names and passwords of URIs (MLflow puts them into its exceptions)."""
+    return re.sub(r"(?<=://)[^/\s'\"]*@", "", text)
+
+
+class MissingError(MlflowRefusedError):
+    """MLflow says that the thing asked for does not exist."""
+
+
+def within(seconds: float, uri: str, doing: str, call: Callable[[], T]) -> T:
+    """Run `call` in a thread of its own and give up waiting after `seconds`.
+
+    A thread that was given up is a daemon: it ends by itself or with the program, and never holds up its exit.
+
+    Args:
+        seconds: how long to wait, > 0.
+        uri: where MLflow is; shown without its userinfo.
+        doing: what the call does, for the error's sentence ("search runs").
+        call: takes nothing; its result is returned.
+
+    Raises:
+        MlflowUnreachableError: no answer in time, no connection, or a passing server error (5xx, 408, 425, 429).
+        MissingError: MLflow says RESOURCE_DOES_NOT_EXIST.
+        MlflowRefusedError: MLflow said no.
+
+    """
+    results: list[T] = []
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:  # noqa: BLE001 - handed over to the waiting thread, which raises it
+            failures.append(error)
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(work,), name=f"mlflow: {doing}", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failures:
+        _raise_ours(failures[0], uri, doing)
+    if not results:
+        message = f"MLflow at {redacted(uri)} did not answer within {seconds:g} s (asked to {doing})."
+        raise MlflowUnreachableError(message, advice=UNREACHABLE_ADVICE)
+    return results[0]
+
+
+def _raise_ours(error: BaseException, uri: str, doing: str) -> NoReturn:
+    """Raise what the error means to us. The original is left out of the chain: its text may hold a password."""
+    if isinstance(error, SelectorError) or not isinstance(error, Exception):
+        raise error
+    text = redacted(_first_line(error))
+    where = redacted(uri)
+    if _unreachable(error, uri):
+        message = f"MLflow at {where} cannot be reached (asked to {doing}): {text}"
+        raise MlflowUnreachableError(message, advice=UNREACHABLE_ADVICE) from None
+    message = f"MLflow at {where} refused to {doing}: {text}"
+    if getattr(error, "error_code", None) in _MISSING_CODES:
+        raise MissingError(message) from None
+    raise MlflowRefusedError(message) from None
+
+
+def _first_line(error: Exception) -> str:
+    text = str(getattr(error, "message", "") or error).strip()
+    first = text.splitlines()[0] if text else ""
+    return first[:500] or type(error).__name__
+
+
+def _unreachable(error: Exception, uri: str) -> bool:
+    """Tell whether the same call may succeed later."""
+    code = getattr(error, "error_code", None)
+    if code is not None:
+        # MLflow's client says INTERNAL_ERROR both for a refused connection and for a server's 5xx.
+        over_http = uri.startswith(("http://", "https://"))
+        return code in _BUSY_CODES or (over_http and (code == "INTERNAL_ERROR" or _status(error) in _PASSING_STATUS))
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    names = {kind.__name__ for kind in type(error).__mro__}
+    return bool(names & _CONNECTION_ERRORS) or "RequestException" in names
+
+
+def _status(error: Any) -> int:
+    """Return the HTTP status that MLflow holds for the error; 0 where it holds none."""
+    ask = getattr(error, "get_http_status_code", None)
+    return int(ask()) if ask else 0

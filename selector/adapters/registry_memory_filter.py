@@ -1,0 +1,77 @@
+"""Which runs would MLflow's search syntax choose? The part of it that policies use, for the registry in memory."""
+
+from __future__ import annotations
+
+import fnmatch
+import math
+import operator
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from selector.domain.model import Run
+from selector.errors import MlflowRefusedError
+
+_CLAUSE = re.compile(
+    r"""\s*(?P<kind>metrics?|params?|parameters?|tags?|attributes?|attr|run)\.
+    (?P<key>`[^`]+`|"[^"]+"|[\w.\-/]+)\s*
+    (?P<how><=|>=|!=|=|<|>|I?LIKE|IS\s+NOT\s+NULL|IS\s+NULL)\s*
+    (?P<value>'[^']*'|"[^"]*"|[-+.\w]+)?\s*$""",
+    re.VERBOSE | re.IGNORECASE,
+)
+_COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
+    "=": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+def matches(run: Run, filter_string: str) -> bool:
+    """Tell whether the run meets all clauses joined by AND; an empty filter chooses everything.
+
+    Raises:
+        MlflowRefusedError: a clause that this part of the syntax does not know.
+
+    """
+    clauses = re.split(r"\s+AND\s+", filter_string.strip(), flags=re.IGNORECASE) if filter_string.strip() else []
+    return all(_meets(run, clause) for clause in clauses)
+
+
+def _meets(run: Run, clause: str) -> bool:
+    match = _CLAUSE.match(clause)
+    if match is None:
+        raise MlflowRefusedError(f"Invalid clause in filter string: {clause!r}.")
+    kind, key = match["kind"].lower().rstrip("s"), match["key"].strip('`"')
+    how = re.sub(r"\s+", " ", match["how"].upper())
+    found = _value(run, kind, key)
+    if how in {"IS NULL", "IS NOT NULL"}:
+        return (found is None) == (how == "IS NULL")
+    text = (match["value"] or "").strip("'\"")
+    if found is None:
+        return False
+    if how in {"LIKE", "ILIKE"}:
+        pattern, shown = text.replace("%", "*").replace("_", "?"), str(found)
+        if how == "ILIKE":
+            pattern, shown = pattern.lower(), shown.lower()
+        return fnmatch.fnmatchcase(shown, pattern)
+    if isinstance(found, int | float):
+        return not math.isnan(found) and _COMPARE[how](float(found), float(text))
+    return _COMPARE[how](found, text)
+
+
+def _value(run: Run, kind: str, key: str) -> Any:
+    if kind == "metric":
+        return run.metrics.get(key)
+    if kind in {"param", "parameter"}:
+        return run.params.get(key)
+    if kind == "tag":
+        return run.tags.get(key)
+    known: dict[str, Any] = {"status": run.status, "run_id": run.run_id, "run_name": run.name}
+    for name, time in (("start_time", run.started_at), ("end_time", run.ended_at)):
+        known[name] = round(time.timestamp() * 1000) if time else None
+    if key not in known:
+        raise MlflowRefusedError(f"Invalid attribute key {key!r}.")
+    return known[key]
