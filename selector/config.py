@@ -10,18 +10,14 @@ from typing import Any
 from pydantic import Field, PrivateAttr, ValidationError
 
 from selector.config_errors import nearest, problems_of, told
+from selector.config_models import NOT_YET, AliasSettings, HoldoutSettings, MetricSettings, ModelSettings
 from selector.config_secrets import Expansion, expand
+from selector.config_section import Section
 from selector.config_sections import (
-    NOT_YET,
-    AliasSettings,
-    HoldoutSettings,
     LoggingSettings,
-    MetricSettings,
     MlflowSettings,
-    ModelSettings,
     NotifySettings,
     ScoringSettings,
-    Section,
     StagingSettings,
     StateSettings,
 )

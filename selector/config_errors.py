@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from selector.config_sections import NOT_YET, ModelSettings
-from selector.config_values import without_password
+from selector.config_models import NOT_YET, ModelSettings
 from selector.config_yaml import Document, Location, Place, Problem, excerpt
 from selector.errors import ConfigurationError
+from selector.redaction import redact
 
 _BOUNDS = {
     "greater_than": ("gt", "more than"),
@@ -61,7 +61,7 @@ def _place(problem: Problem, document: Document) -> Place:
 
 def _one(place: Place, problem: Problem, document: Document) -> str:
     where = path_text(problem.location)
-    line = without_password(document.line(place.line))
+    line = redact(document.line(place.line))
     said = f"{where}: {problem.text}" if where else problem.text
     return f"{document.path}:{place.line}:{place.column}: {said}{excerpt(line, place)}"
 
@@ -120,7 +120,7 @@ def _shown(value: Any) -> str:
         return "a group of keys"
     if isinstance(value, list):
         return "a list" if value else "an empty list"
-    text = without_password(str(value))
+    text = redact(str(value))
     return repr(text if len(text) <= 60 else text[:57] + "…")  # noqa: PLR2004 - what fits beside the sentence
 
 

@@ -132,12 +132,6 @@ def absolute_uri(text: str, folder: Path) -> str:
     return str(absolute_path(text, folder))
 
 
-def without_password(text: str) -> str:
-    """Return a URI with its password, and secret-looking query values, replaced by ****."""
-    text = re.sub(r"(?<=//)([^/@\s:]*):[^@\s]*@", r"\1:****@", text)
-    return re.sub(r"(?i)([?&][^=&\s]*(?:token|secret|password|passwd|key|sig)[^=&\s]*=)[^&\s#]+", r"\1****", text)
-
-
 def _path(value: Any, info: ValidationInfo) -> Path:
     if not isinstance(value, str | Path) or not str(value).strip():
         raise ValueError("not a path")
@@ -152,14 +146,14 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-_DURATION_SCHEMA = {"type": ["string", "number"], "examples": ["30s", "5m", "2h"]}
-_SIZE_SCHEMA = {"type": ["string", "integer"], "examples": ["512MiB", "4GiB"]}
-_WORD_SCHEMA = {"type": ["string", "number", "boolean"]}
+_DURATION_SCHEMA = {"type": ["string", "number"], "x-kind": "duration"}
+_SIZE_SCHEMA = {"type": ["string", "integer"], "x-kind": "size"}
+_WORD_SCHEMA = {"type": ["string", "number", "boolean"], "x-kind": "text"}
 
 Seconds = Annotated[float, BeforeValidator(parse_duration), WithJsonSchema(_DURATION_SCHEMA)]
 Bytes = Annotated[int, BeforeValidator(parse_size), WithJsonSchema(_SIZE_SCHEMA)]
 Word = Annotated[str, BeforeValidator(_text), WithJsonSchema(_WORD_SCHEMA)]
-FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string"})]
-Address = Annotated[str, AfterValidator(_uri)]
+FilePath = Annotated[Path, BeforeValidator(_path), WithJsonSchema({"type": "string", "x-kind": "path"})]
+Address = Annotated[str, AfterValidator(_uri), WithJsonSchema({"type": "string", "x-kind": "path or URI"})]
 AliasName = Annotated[str, AfterValidator(alias_name)]
 ModelName = Annotated[str, AfterValidator(model_name)]

@@ -1,0 +1,232 @@
+"""Which keys may one registered model have, and what does each of them mean?"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from selector.config_section import Fraction, Section, Words
+from selector.config_values import Address, AliasName, Word
+from selector.domain.metric import Metric, metric
+from selector.domain.policy import Aliases, Policy
+from selector.ports import HoldoutSpec
+
+NOT_YET: dict[str, tuple[str, ...]] = {
+    "": (),
+    "models.*": ("split_by", "metrics", "gates", "approval", "export", "keep", "monitor", "schedule"),
+}
+"""Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
+
+
+class MetricSettings(Section):
+    """What candidates are ranked by. A name alone is enough for a known metric."""
+
+    shorthand: ClassVar[str | None] = "name"
+    name: Word = Field(
+        description="A known metric (f1, accuracy, roc_auc, log_loss, rmse …) or any MLflow key.", examples=["f1"]
+    )
+    keys: Words = Field(
+        default=(),
+        description="Logged keys that hold it, best first. Default: the usual spellings.",
+        examples=[["f1_score", "val_f1"]],
+    )
+    average: Literal["auto", "binary", "macro", "weighted", "micro"] | None = Field(
+        default=None,
+        description="Averaging of F1, precision and recall. Default: binary where a positive class is given or the"
+        " labels are 0 and 1, else macro.",
+        examples=["binary"],
+    )
+    direction: Literal["maximize", "minimize", "target"] | None = Field(
+        default=None,
+        description="Which values are better. Needed where the name does not tell it.",
+        examples=["maximize"],
+    )
+    target: tuple[float, float] | None = Field(
+        default=None,
+        description="The band [low, high] that values should lie in; goes with direction: target.",
+        examples=[[0.4, 0.6]],
+    )
+    low: float | None = Field(
+        default=None, description="Smallest valid value. Default: known from the name.", examples=[0]
+    )
+    high: float | None = Field(
+        default=None, description="Largest valid value. Default: known from the name.", examples=[1]
+    )
+    aggregation: Word = Field(
+        default="last",
+        description="Which logged value counts where a key has several: last, best, or that of a step.",
+        examples=["last"],
+    )
+    quantile: float = Field(
+        default=0.5, gt=0, lt=1, description="Which quantile the pinball loss judges.", examples=[0.5]
+    )
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> MetricSettings:
+        self.metric()
+        return self
+
+    def metric(self) -> Metric:
+        """Return the metric in the domain's words."""
+        step = int(self.aggregation) if self.aggregation.isdigit() else self.aggregation
+        return metric(
+            self.name,
+            average=self.average,
+            direction=self.direction,
+            keys=self.keys,
+            target=self.target,
+            low=self.low,
+            high=self.high,
+            aggregation=step,
+            quantile=self.quantile,
+        )
+
+
+class HoldoutSettings(Section):
+    """The labelled rows that every candidate is judged on. Models never see the labels."""
+
+    data: Address = Field(description="Path or URI of a CSV or Parquet file.", examples=["holdout.csv"])
+    target: Word = Field(description="The column with the label.", examples=["Churn"])
+    positive: Word | None = Field(
+        default=None, description="The positive class as the file spells it.", examples=['"Yes"']
+    )
+    weights: Word | None = Field(default=None, description="A column with row weights.", examples=["weight"])
+    group: Word | None = Field(
+        default=None,
+        description="A column that says which rows belong together (customer, day).",
+        examples=["customer_id"],
+    )
+    slices: Words = Field(
+        default=(), description="Columns whose values are also looked at one by one.", examples=[["region"]]
+    )
+    ignore: Words = Field(default=(), description="Columns that are no features.", examples=[["customer_id"]])
+    threshold: Fraction | None = Field(
+        default=None,
+        gt=0,
+        lt=1,
+        description="Answer the positive class from this probability on. Default: the model's own answer.",
+        examples=[0.5],
+    )
+    regression: bool | None = Field(
+        default=None,
+        description="Treat the target as a number (yes) or as a class (no). Default: by its values.",
+        examples=[False],
+    )
+
+    def spec(self) -> HoldoutSpec:
+        """Return where the rows are, in the ports' words; `threshold` is not part of it."""
+        return HoldoutSpec(
+            data=self.data,
+            target=self.target,
+            positive=self.positive,
+            weights=self.weights,
+            group=self.group,
+            slices=self.slices,
+            ignore=self.ignore,
+            regression=self.regression,
+        )
+
+
+class AliasSettings(Section):
+    """The alias names used in MLflow."""
+
+    champion: AliasName = Field(default="champion", description="The version in production.", examples=["champion"])
+    challenger: AliasName = Field(
+        default="challenger", description="The best one that is not.", examples=["challenger"]
+    )
+    previous: AliasName = Field(default="previous", description="The champion before.", examples=["previous"])
+
+    @model_validator(mode="after")
+    def _are_different(self) -> AliasSettings:
+        names = (self.champion, self.challenger, self.previous)
+        if len({n.lower() for n in names}) < len(names):
+            raise ValueError(f"champion, challenger and previous need three different aliases, not {', '.join(names)}")
+        return self
+
+
+class WithoutHoldoutSettings(Section):
+    """What counts where there is no holdout."""
+
+    trust_logged: bool = Field(
+        default=False,
+        description="Compare logged metrics even where the runs do not carry the same dataset digest.",
+        examples=[False],
+    )
+
+
+class ModelSettings(Section):
+    """How the champion of one registered model is chosen."""
+
+    synonyms: ClassVar[dict[str, str]] = {"min_improvement": "minimum_gain"}
+    experiments: Words = Field(
+        min_length=1,
+        description="Experiments whose finished runs are candidates: names or globs.",
+        examples=[["churn_monitoring"]],
+    )
+    filter: str = Field(
+        default="", description="Only runs that match this MLflow search.", examples=["\"tags.team = 'retention'\""]
+    )
+    metric: MetricSettings = Field(description="What candidates are ranked by: a name, or the keys below.")
+    holdout: HoldoutSettings | None = Field(
+        default=None, description="The labelled rows that every candidate is judged on."
+    )
+    rule: Literal["proven", "highest"] = Field(
+        default="proven",
+        description="proven: promote only what is better by more than luck. highest: promote the highest score.",
+        examples=["proven"],
+    )
+    confidence: Fraction = Field(
+        default=0.95,
+        ge=0.5,
+        lt=1,
+        description="How sure a promotion must be, after correction for luck.",
+        examples=[0.95],
+    )
+    minimum_gain: Fraction = Field(
+        default=0.005,
+        ge=0,
+        description="Smallest lead worth a change, in the metric's unit. Also: min_improvement.",
+        examples=[0.005],
+    )
+    without_proof: Literal["promote", "keep"] = Field(
+        default="promote", description="What to do with a leader where no rows are shared.", examples=["promote"]
+    )
+    trust_logged: bool = Field(
+        default=False, description="Short for without_holdout: {trust_logged: yes}.", examples=[False]
+    )
+    without_holdout: WithoutHoldoutSettings = Field(
+        default_factory=WithoutHoldoutSettings, description="What counts where there is no holdout."
+    )
+    aliases: AliasSettings = Field(default_factory=AliasSettings, description="The alias names used in MLflow.")
+    stages: Literal["mirror"] | None = Field(
+        default=None,
+        description="mirror: keep MLflow's old stages Production and Archived in step with the aliases.",
+        examples=["mirror"],
+    )
+    shadow: bool = Field(
+        default=False, description="Decide and report only; write nothing to MLflow.", examples=[False]
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _synonyms(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        for synonym, name in cls.synonyms.items():
+            if synonym in data and name in data:
+                raise ValueError(f"{synonym} and {name} mean the same; keep {name}")
+        return {cls.synonyms.get(key, key): value for key, value in data.items()}
+
+    def policy(self) -> Policy:
+        """Return the policy in the domain's words; averaging stays "auto" until the holdout's classes are known."""
+        return Policy(
+            metric=self.metric.metric(),
+            rule=self.rule,
+            confidence=self.confidence,
+            minimum_gain=self.minimum_gain,
+            without_proof=self.without_proof,
+            trust_logged=self.trust_logged or self.without_holdout.trust_logged,
+            aliases=Aliases(self.aliases.champion, self.aliases.challenger, self.aliases.previous),
+            mirror_stages=self.stages == "mirror",
+        )
