@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextvars
-import re
 import threading
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
 from selector.errors import MlflowRefusedError, MlflowUnreachableError, SelectorError
+from selector.redaction import printable, redact
 
 T = TypeVar("T")
 
@@ -21,8 +21,8 @@ _PASSING_STATUS = frozenset({408, 425, 429})
 
 
 def redacted(text: str) -> str:
-    """Return the text without user names and passwords of URIs (MLflow puts them into its exceptions)."""
-    return re.sub(r"(?<=://)[^/\s'\"]*@", "", text)
+    """Return the text on one line without secrets: MLflow puts the URI's password into its exceptions."""
+    return printable(redact(text))
 
 
 class MissingError(MlflowRefusedError):

@@ -1,4 +1,4 @@
-"""What would MLflow hold and answer? The same ports in memory, deterministic, counting writes, able to fail on demand."""
+"""What would MLflow hold and answer? The same ports in memory: deterministic, counting writes, failing on demand."""
 
 from __future__ import annotations
 
