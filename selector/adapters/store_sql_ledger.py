@@ -65,20 +65,24 @@ class SqlLedger:
 
     def verify(self) -> int:
         """Return the number of entries; raise DamagedStateError where the chain is broken."""
+        query = select(ledger).order_by(ledger.c.seq).execution_options(yield_per=1000)
+        number, last = 0, GENESIS
         with self._database.reading() as connection:
             head = _head(connection, self._database)
-            rows = connection.execution_options(yield_per=1000).execute(select(ledger).order_by(ledger.c.seq))
-            number, last = 0, GENESIS
-            for row in rows:
-                number += 1
-                if row.seq != number or row.previous_hash != last:
-                    raise self._broken(f"entry {number} is missing or does not follow the one before it")
-                if _columns(number, self._checked(row), row.record, last) != row._asdict():
-                    raise self._broken(f"entry {number} was found under other names than it was written")
-                last = row.hash
+            # Closed by name: PostgreSQL keeps the cursor of a result that is left half read.
+            with connection.execute(query) as rows:
+                for number, row in enumerate(rows, start=1):
+                    self._follows(row, number, last)
+                    last = row.hash
         if (head.seq, head.hash) != (number, last):
             raise self._broken(f"it ends at entry {number}, but entry {head.seq} was the last one written")
         return number
+
+    def _follows(self, row: Row[*tuple[Any, ...]], number: int, last: str) -> None:
+        if row.seq != number or row.previous_hash != last:
+            raise self._broken(f"entry {number} is missing or does not follow the one before it")
+        if _columns(number, self._checked(row), row.record, last) != row._asdict():
+            raise self._broken(f"entry {number} was found under other names than it was written")
 
     def _read(self, query: Select[Any]) -> tuple[Entry, ...]:
         with self._database.reading() as connection:
