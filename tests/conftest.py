@@ -24,6 +24,17 @@ from pathlib import Path
 
 import pytest
 
+FOREIGN_WARNINGS = (
+    # MLflow 3.17's own queries, on SQLAlchemy 2.1; users never see it.
+    "ignore:The ``noload`` loader strategy is deprecated:DeprecationWarning",
+)
+
+
+def pytest_configure(config):
+    """Warnings are errors, except these few of others' making."""
+    for line in FOREIGN_WARNINGS:
+        config.addinivalue_line("filterwarnings", line)
+
 
 def _postgres_programs() -> Path | None:
     found = shutil.which("initdb")

@@ -8,6 +8,7 @@ import importlib
 import importlib.metadata
 import os
 import ssl
+import sys
 import threading
 import urllib.error
 import urllib.parse
@@ -189,6 +190,8 @@ def mlflow_module(name: str, *, timeout: float = 10.0) -> Any:
     }
     for key, value in settings.items():
         os.environ.setdefault(key, value)
+    if name in sys.modules:
+        return sys.modules[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # third-party deprecations at import; none of them is about our calls
         return importlib.import_module(name)
