@@ -1,0 +1,1 @@
+"""What runs in the process that meets foreign models: it confines itself, loads one model, predicts, answers, ends."""
