@@ -46,6 +46,10 @@ class Registry(Protocol):
         """Return one run whatever its state, without its models; None where it is deleted or unknown."""
         ...
 
+    def runs_by_id(self, run_ids: Sequence[str]) -> tuple[Run, ...]:
+        """Return those of the runs that exist and are not deleted, whatever their experiment, in O(pages) calls."""
+        ...
+
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases, or None."""
         ...
@@ -132,7 +136,7 @@ class RunWriter(Protocol):
         ...
 
     def write(self, run: NewRun) -> WrittenRun:
-        """Write one finished run with its model; the experiment is made where it is missing. All or (visibly) nothing."""
+        """Write one finished run with its model, in an experiment that is made where it is missing; all or nothing seen."""
         ...
 
     def delete_run(self, run_id: str) -> None:
@@ -199,6 +203,11 @@ class Scored:
 
 class Scorer(Protocol):
     """Loads models and predicts, in another process; never sees a label."""
+
+    @property
+    def confinement(self) -> str:
+        """Return one line on how models are kept from doing harm, for reports."""
+        ...
 
     def self_test(self) -> str:
         """Return one line on how models are confined; raise ScoringError where they would not be."""
@@ -288,7 +297,7 @@ class Journal(Protocol):
         ...
 
     def step_done(self, plan_id: str, index: int) -> None:
-        """Record that steps up to and including `index` are done and verified."""
+        """Record that steps up to and including `index` (from 0) are done and verified."""
         ...
 
     def finish(self, plan_id: str, entries: Sequence[Entry], notices: Sequence[Notice] = ()) -> None:

@@ -130,6 +130,10 @@ class MemoryRegistry:
         run = self._runs.get(run_id)
         return None if run is None or run_id in self._deleted else replace(run, models=())
 
+    def runs_by_id(self, run_ids: Sequence[str]) -> tuple[Run, ...]:
+        """Return those of the runs that exist and are not deleted."""
+        return tuple(found for run_id in dict.fromkeys(run_ids) if (found := self.run(run_id)) is not None)
+
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases, or None."""
         self._read()

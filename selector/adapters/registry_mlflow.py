@@ -16,7 +16,7 @@ from selector.adapters.mlflow_deadline import MissingError
 from selector.adapters.registry_mlflow_import import UPLOAD_SECONDS, ImportIntoMlflow
 from selector.adapters.registry_mlflow_values import registered_value
 from selector.domain.model import DECISION_TAG, RegisteredModel, Run
-from selector.errors import MlflowRefusedError
+from selector.errors import MlflowRefusedError, MlflowUnreachableError
 from selector.ports import NewRun, WrittenRun
 
 MODELS_PER_PAGE = 1000
@@ -81,6 +81,10 @@ class MlflowRegistry:
         """Return one run whatever its state, without its models; None where it is deleted or unknown."""
         return runs.read_run(self._connection, run_id)
 
+    def runs_by_id(self, run_ids: Sequence[str]) -> tuple[Run, ...]:
+        """Return those of the runs that exist and are not deleted, whatever their experiment, in O(pages) calls."""
+        return runs.read_by_id(self._connection, run_ids)
+
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases; None where it is unknown, or a prompt."""
         if self._connection.absent():
@@ -142,7 +146,13 @@ class MlflowRegistry:
                     name, source, run_id, dict(tags), await_creation_for=0, model_id=model_id
                 )
 
-        return int(self._connection.ask("create a model version", create).version)
+        try:
+            return int(self._connection.ask("create a model version", create).version)
+        except MlflowUnreachableError:
+            # MLflow's server answers 500 for a logged model that is gone; asking again would never help.
+            if model_id is not None:
+                self._connection.ask("find a logged model", lambda client: client.get_logged_model(model_id))
+            raise
 
     def set_alias(self, name: str, alias: str, version: int) -> None:
         """Point the alias at the version; setting it again is harmless."""

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-PlanKind = Literal["promotion", "rollback", "archive", "restore", "quarantine", "clear", "challenger"]
+PlanKind = Literal["promotion", "rollback", "mark", "challenger"]
+
+Named = Callable[[int | None], str]
+"""Gives a version the name that people read."""
 
 NEW_VERSION = 0
 """Stands in a step for the version that this plan's CreateVersion makes."""
@@ -15,6 +19,11 @@ NEW_VERSION = 0
 class CreateModel:
     """Create the registered model; harmless where it is there already."""
 
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        del named
+        return "create the registered model"
+
 
 @dataclass(frozen=True, slots=True)
 class CreateVersion:
@@ -23,6 +32,11 @@ class CreateVersion:
     source: str
     run_id: str | None
 
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        del named
+        return f"register {self.source} as a new version"
+
 
 @dataclass(frozen=True, slots=True)
 class VerifyBytes:
@@ -30,6 +44,11 @@ class VerifyBytes:
 
     uri: str
     digest: str
+
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        del named
+        return f"check that the files are still those that were scored ({self.digest[:12]})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +62,10 @@ class MoveAlias:
     version: int | None
     expected: int | None
 
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        return f"alias {self.alias}: {named(self.expected)} -> {named(self.version)}"
+
 
 @dataclass(frozen=True, slots=True)
 class TagVersion:
@@ -52,6 +75,10 @@ class TagVersion:
     key: str
     value: str
 
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        return f"tag {named(self.version)}: {self.key} = {self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class UntagVersion:
@@ -59,6 +86,10 @@ class UntagVersion:
 
     version: int
     key: str
+
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        return f"remove tag {self.key} of {named(self.version)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +99,11 @@ class TagModel:
     key: str
     value: str
 
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        del named
+        return f"tag the registered model: {self.key} = {self.value}"
+
 
 @dataclass(frozen=True, slots=True)
 class SetStage:
@@ -76,12 +112,21 @@ class SetStage:
     version: int
     stage: str
 
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        return f"stage of {named(self.version)}: {self.stage}"
+
 
 @dataclass(frozen=True, slots=True)
 class LogReport:
     """Keep the decision's report as an artifact of this run."""
 
     run_id: str
+
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        del named
+        return f"keep the report with run {self.run_id}"
 
 
 Step = (

@@ -1,0 +1,113 @@
+"""Which object goes where: configuration in, a wired house out; the only module that knows every class."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from selector.adapters.clock_system import SystemClock
+from selector.adapters.holdout_files import HoldoutFiles
+from selector.adapters.lock_file import FileLease
+from selector.adapters.lock_postgres import PostgresLease
+from selector.adapters.registry_mlflow import MlflowRegistry
+from selector.adapters.report_files import ReportFiles
+from selector.adapters.scorer_confined import ConfinedScorer
+from selector.adapters.store_sql import open_store
+from selector.config import Configuration, ModelSettings
+from selector.ports import Clock, Lease, Progress
+from selector.workflows.house import House, Setup, silent
+
+ABANDONED_SECONDS = 86_400.0
+"""A spool folder of this age was left behind by a process that was killed."""
+
+
+@contextmanager
+def open_house(
+    config: Configuration,
+    *,
+    writable: bool,
+    allow_unconfined: bool = False,
+    upgrade_database: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[House]:
+    """Wire every port for this configuration, and release what was opened at the end.
+
+    Args:
+        config: what the operator configured.
+        writable: whether our own state may be written; without it a missing state is not even created.
+        allow_unconfined: score models even where they cannot be confined.
+        upgrade_database: let MLflow upgrade the schema of an older database.
+        progress: told about long work.
+
+    Raises:
+        DamagedStateError: our state cannot be trusted.
+        StateUnavailableError: our state cannot be opened.
+
+    """
+    clock = SystemClock()
+    with ExitStack() as stack:
+        store = open_store(config.state.folder, config.state.database, writable=writable, clock=clock)
+        stack.callback(store.close)
+        spool = _spool(config.state.folder / "spool") if writable else Path(_temporary(stack))
+        registry = MlflowRegistry(
+            config.mlflow.tracking_uri,
+            registry_uri=config.mlflow.registry_uri,
+            timeout=config.mlflow.timeout,
+            upgrade_database=upgrade_database or config.mlflow.upgrade_database,
+        )
+        yield House(
+            registry=registry,
+            store=store,
+            clock=clock,
+            lease=_lease(config, clock),
+            reports=ReportFiles(config.state.folder / "reports"),
+            scorer=ConfinedScorer(
+                workers=config.scoring.workers,
+                memory=config.scoring.memory,
+                timeout=config.scoring.timeout,
+                allow_unconfined=allow_unconfined or config.scoring.allow_unconfined,
+            ),
+            holdouts=HoldoutFiles(config.folder),
+            setups={name: setup(name, settings) for name, settings in config.models.items()},
+            spool=spool,
+            progress=progress or silent,
+        )
+
+
+def setup(model: str, settings: ModelSettings) -> Setup:
+    """Return one model's settings in the workflows' words."""
+    holdout = settings.holdout
+    return Setup(
+        model=model,
+        policy=settings.policy(),
+        experiments=settings.experiments,
+        filter=settings.filter,
+        holdout=holdout.spec() if holdout else None,
+        threshold=holdout.threshold if holdout else None,
+        shadow=settings.shadow,
+    )
+
+
+def _lease(config: Configuration, clock: Clock) -> Lease:
+    """Return the lease that fits where the state lies: a PostgreSQL lock guards several hosts, a file lock one."""
+    database = config.state.database
+    if database is not None and database.startswith("postgres"):
+        return PostgresLease(database)
+    return FileLease(config.state.folder, clock)
+
+
+def _temporary(stack: ExitStack) -> str:
+    return stack.enter_context(tempfile.TemporaryDirectory(prefix="mlflow-selector-"))
+
+
+def _spool(folder: Path) -> Path:
+    """Return the folder for fetched models, without what a killed process left there."""
+    if folder.is_dir():
+        for left in folder.iterdir():
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(left, ignore_errors=True)
+    return folder

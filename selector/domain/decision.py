@@ -1,0 +1,324 @@
+"""Who should be champion: the only place where a winner is chosen."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from scipy.stats import norm
+
+from selector.domain.comparison import Comparison, compare, needed_lead, rows_needed
+from selector.domain.eligibility import PUT_ASIDE, best_constant, standings, why_not
+from selector.domain.gates import GateResult, at_least, at_most
+from selector.domain.intervals import lower_bound
+from selector.domain.metric import Metric, resolve_average
+from selector.domain.model import STATUS_TAG, Truth
+from selector.domain.multiplicity import Family, correlation, max_t_critical, shortlist
+from selector.domain.outcomes import Outcome
+from selector.domain.policy import Policy
+from selector.domain.ranking import Reason, Standing, rank
+from selector.domain.snapshot import Snapshot
+from selector.domain.verdict import Decision, Luck, Proof, Verdict
+
+Ranking = tuple[Standing, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Case:
+    """Everything that a choice is made from."""
+
+    snapshot: Snapshot
+    policy: Policy
+    metric: Metric
+    ranking: Ranking
+    champion: Standing | None
+    luck: Luck
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    verdict: Verdict
+    code: str
+    reason: str
+    winner: Standing | None = None
+    proof: Proof = "none"
+    rows_needed: int | None = None
+    notes: tuple[str, ...] = ()
+
+
+def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
+    """Decide who should be champion of this model.
+
+    Measured where labelled rows are shared, by a paired test that is corrected for the number of challengers; by
+    logged metrics, marked unproven, where they are not. See docs/how-it-decides.md.
+
+    Args:
+        snapshot: what one look saw; equal snapshots give equal decisions.
+        policy: what the operator asks for.
+        decision_id: the id to give to the decision; it does not influence the outcome.
+
+    """
+    truth = snapshot.truth
+    positive = truth.classes[truth.positive] if truth is not None and truth.positive is not None else None
+    metric = resolve_average(policy.metric, truth.classes, positive) if truth is not None else policy.metric
+    ranking, luck = _examined(rank(standings(snapshot, policy, metric), metric), snapshot, policy)
+    champion = next((s for s in ranking if s.champion), None)
+    case = _Case(snapshot, policy, metric, ranking, champion, luck)
+    choice = _choose(case)
+    after = choice.winner or champion
+    return Decision(
+        id=decision_id,
+        model=snapshot.model,
+        verdict=choice.verdict,
+        reason=choice.reason,
+        code=choice.code,
+        metric=metric,
+        ranking=ranking,
+        winner=choice.winner,
+        champion=champion,
+        proof=choice.proof,
+        luck=luck,
+        truth=truth,
+        policy_digest=policy.digest(),
+        evidence=_evidence(ranking, after, truth, policy),
+        floor=_floor(after, ranking, luck, truth),
+        rows_needed=choice.rows_needed,
+        notes=choice.notes,
+        held=tuple(Reason("too-good", f"{s.name}: {s.reasons[0].text}") for s in ranking if s.held),
+    )
+
+
+def _seed(truth: Truth, standing: Sequence[Standing]) -> int:
+    """Return a seed fixed by the rows and the models, so that the decision can be replayed."""
+    text = truth.digest + "".join(sorted(s.outcome.digest for s in standing if s.outcome))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def _examined(ranking: Ranking, snapshot: Snapshot, policy: Policy) -> tuple[Ranking, Luck]:
+    """Add what the paired comparisons say, and how many tries they have to allow for."""
+    alpha = 1.0 - policy.confidence
+    champion = next((s.outcome for s in ranking if s.champion and s.outcome), None)
+    measured = [s for s in ranking if s.eligible and s.outcome]
+    truth = snapshot.truth
+    if truth is None or not measured:
+        return ranking, Luck(alpha=alpha)
+    seed = _seed(truth, measured)
+    short = shortlist([s.outcome for s in measured if s.outcome], alpha=0.05, seed=seed, groups=truth.groups)
+    listed = {id(measured[i]) for i in short}
+    ranking = tuple(replace(s, shortlisted=True) if id(s) in listed else s for s in ranking)
+    outcomes = [s.outcome for s in ranking if s.eligible and s.outcome and not s.champion]
+    if champion is None or not outcomes:
+        return ranking, Luck(judged=len(outcomes), effective=float(len(outcomes)), alpha=alpha)
+    family = Family(correlation(outcomes, champion, groups=truth.groups), seed)
+    refused = len(snapshot.refused - {o.digest for o in outcomes})
+    typical = family.effective_count(float(norm.isf(alpha / (len(outcomes) + refused))))
+    luck = Luck(judged=len(outcomes), effective=typical, refused_before=refused, alpha=alpha)
+    test = _PairedTest(champion, truth, policy, luck, family)
+    return tuple(test.examine(s) if s.eligible and not s.champion else s for s in ranking), luck
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _PairedTest:
+    """The comparison of each challenger with the champion, allowing for all tries."""
+
+    champion: Outcome
+    truth: Truth
+    policy: Policy
+    luck: Luck
+    family: Family
+
+    def examine(self, standing: Standing) -> Standing:
+        """Return the standing with its comparison, its p-value with all tries counted, its bar and its gates."""
+        if standing.outcome is None:
+            return standing
+        alpha = self.luck.alpha
+        versus = compare(standing.outcome, self.champion, groups=self.truth.groups)
+        count = self.luck.count
+        if versus.lead > 0 and versus.p <= alpha:  # only here does the exact tail decide anything
+            z = float(norm.isf(max(versus.p, 1e-300)))
+            count = max(1.0, self.family.effective_count(z) + self.luck.refused_before)
+        adjusted = min(1.0, versus.p * count)
+        return replace(
+            standing,
+            versus=versus,
+            adjusted_p=adjusted,
+            bar=max(needed_lead(versus, alpha, count), self.policy.minimum_gain),
+            gates=_lead_gates(versus.lead, adjusted, versus.n_eff, self.policy),
+        )
+
+
+def _lead_gates(lead: float, adjusted_p: float, n_eff: float, policy: Policy) -> tuple[GateResult, ...]:
+    gain = at_least("lead over the champion", lead, policy.minimum_gain)
+    if policy.rule == "highest":
+        return (at_least("lead over the champion", lead, policy.minimum_gain), _above_zero(lead))
+    rows = at_least("rows on which the two models disagree", n_eff, policy.minimum_effective_rows)
+    if rows.verdict == "failed":
+        rows = replace(rows, verdict="inconclusive")
+    luck = at_most("chance of such a lead by luck, all tries counted", adjusted_p, 1.0 - policy.confidence)
+    return (gain, rows, luck)
+
+
+def _above_zero(lead: float) -> GateResult:
+    return GateResult("a better score than the champion's", "passed" if lead > 0 else "failed", lead, 0.0, lead)
+
+
+def _choose(case: _Case) -> _Choice:
+    champion = case.champion
+    challengers = [s for s in case.ranking if s.eligible and s.score is not None and not s.champion]
+    if champion is None:
+        return _first(challengers, case)
+    if not challengers:
+        held = " One is held because it is too good to be true." if any(s.held for s in case.ranking) else ""
+        return _Choice("kept", "no-challenger", f"{_named(champion)} stays: nobody else may compete.{held}")
+    if champion.score is None:
+        why = champion.reasons[0].text if champion.reasons else "it has no score"
+        text = f"{_named(champion)} stays: it cannot be compared, {why}; promote another one by hand."
+        return _Choice("inconclusive", "champion-not-scored", text)
+    if case.snapshot.truth is not None:
+        return _by_rows(challengers, champion, case, case.snapshot.truth)
+    return _by_logged(challengers, champion, case)
+
+
+def _named(standing: Standing) -> str:
+    number = standing.candidate.number
+    return f"{standing.name} (v{number})" if number is not None else standing.name
+
+
+def _first(challengers: Sequence[Standing], case: _Case) -> _Choice:
+    """Choose the first champion: the best that is valid."""
+    alias = case.policy.aliases.champion
+    gone = case.snapshot.alias(alias)
+    if gone is not None:
+        text = f"Alias {alias} points at version {gone}, which is gone; move it by hand."
+        return _Choice("inconclusive", "champion-gone", text)
+    if challengers:
+        return _first_of(challengers[0], case)
+    if any(s.held for s in case.ranking):
+        return _Choice("awaiting_approval", "too-good", "The only candidate that could win is too good to be true.")
+    return _Choice("no_candidate", "no-candidate", _nobody(case.ranking))
+
+
+def _first_of(best: Standing, case: _Case) -> _Choice:
+    label, number, truth = case.metric.label(), f"{best.score:.4f}", case.snapshot.truth
+    if truth is None:
+        if case.policy.without_proof == "keep":
+            text = f"{best.name} has the best logged {label}, {number}, but without shared rows nothing is promoted."
+            return _Choice("refused", "unproven", text)
+        text = f"{_named(best)} becomes the first champion: best logged {label}, {number}; unproven."
+        return _Choice("promoted", "first-champion-unproven", text, best, "unproven")
+    constant = best_constant(truth, case.metric)
+    notes: tuple[str, ...] = ()
+    if constant is not None and best.score is not None:
+        if case.metric.lead(best.score, constant.value) <= 0:
+            text = f"{best.name} scores {label} {number}, no better than always giving one answer."
+            return _Choice("refused", "no-better-than-constant", text)
+        if best.low is not None and best.low <= constant.value:
+            notes = (f"On {truth.rows} rows {best.name} is not shown to beat always giving one answer.",)
+    text = f"{_named(best)} becomes the first champion: best {label} on the holdout, {number}."
+    return _Choice("promoted", "first-champion", text, best, "measured", notes=notes)
+
+
+def _nobody(ranking: Ranking) -> str:
+    if not ranking:
+        return "There is no candidate: no finished run and no registered version was found."
+    code = next(iter(why_not(ranking)))
+    example = next(s for s in ranking if s.reasons and s.reasons[0].code == code)
+    others = f" (the commonest reason among {len(ranking)})" if len(ranking) > 1 else ""
+    return f"No candidate may compete: {example.name}: {example.reasons[0].text.rstrip('.')}{others}."
+
+
+def _by_rows(challengers: Sequence[Standing], champion: Standing, case: _Case, truth: Truth) -> _Choice:
+    """Promote the best challenger whose lead is large enough and more than luck explains."""
+    for standing in challengers:
+        if standing.versus and all(gate.verdict == "passed" or gate.observe for gate in standing.gates):
+            text = (
+                f"{_named(standing)} replaces {_named(champion)}: {case.metric.label()} {standing.score:.4f} against "
+                f"{champion.score:.4f}, a lead of {standing.versus.lead:.4f} on the same {truth.rows} rows."
+            )
+            proof: Proof = "proven" if case.policy.rule == "proven" else "measured"
+            return _Choice("promoted", "better", text, standing, proof)
+    best = challengers[0]
+    stays, versus = f"{_named(champion)} stays", best.versus
+    if versus is None or versus.lead <= 0:
+        text = f"{stays}: nobody scores better; the next is {best.name} with {best.score:.4f}."
+        return _Choice("kept", "nobody-better", text)
+    return _unproven_lead(f"{stays}: {best.name} leads by {versus.lead:.4f}", best, versus, case)
+
+
+def _unproven_lead(stays: str, best: Standing, versus: Comparison, case: _Case) -> _Choice:
+    policy, luck, rows = case.policy, case.luck, _rows(best)
+    if versus.lead < policy.minimum_gain:
+        return _Choice("kept", "below-minimum-gain", f"{stays}, less than the {policy.minimum_gain:g} worth a change.")
+    if versus.n_eff < policy.minimum_effective_rows:
+        text = f"{stays}, but the two disagree on {versus.disagreements} rows only, which says nothing."
+        return _Choice("inconclusive", "too-few-rows", text)
+    text = (
+        f"{stays}, but with {_tries(luck)} on {rows} rows a lead of {best.bar:.4f} is needed; "
+        f"the two really disagree on {versus.disagreements} rows."
+    )
+    return _Choice("kept", "not-proven", text, rows_needed=rows_needed(versus, rows, luck.alpha, luck.count))
+
+
+def _rows(standing: Standing) -> int:
+    return standing.outcome.rows if standing.outcome else 0
+
+
+def _tries(luck: Luck) -> str:
+    tries = luck.judged + luck.refused_before
+    return "one challenger" if tries <= 1 else f"{tries} challengers (they count as {luck.count:.1f})"
+
+
+def _by_logged(challengers: Sequence[Standing], champion: Standing, case: _Case) -> _Choice:
+    """Compare logged values, where they speak of the same data."""
+    policy, stays = case.policy, f"{_named(champion)} stays"
+    same = [s for s in challengers if policy.trust_logged or s.candidate.datasets & champion.candidate.datasets]
+    if not same:
+        text = "no challenger's metrics carry the same dataset digest; name a holdout, or set trust_logged: true"
+        return _Choice("inconclusive", "other-data", f"{stays}: {text}.")
+    best = same[0]
+    lead = case.metric.lead(best.score or 0.0, champion.score or 0.0)
+    if lead <= 0:
+        return _Choice("kept", "nobody-better", f"{stays}: nobody logged a better {case.metric.label()}.")
+    if lead < policy.minimum_gain:
+        text = f"{best.name} leads by {lead:.4f}, less than the {policy.minimum_gain:g} worth a change"
+        return _Choice("kept", "below-minimum-gain", f"{stays}: {text}.")
+    values = f"logged {case.metric.label()} {best.score:.4f} against {champion.score:.4f}"
+    if policy.without_proof == "keep":
+        return _Choice("refused", "unproven", f"{stays}: {values}, but nothing is proven without shared rows.")
+    text = f"{_named(best)} replaces {_named(champion)}: {values}; unproven, the rows were not shared."
+    return _Choice("promoted", "better-unproven", text, best, "unproven")
+
+
+def _floor(after: Standing | None, ranking: Ranking, luck: Luck, truth: Truth | None) -> float | None:
+    """Return what to expect at least of the one that was picked as the best of several."""
+    if truth is None or after is None or after.outcome is None:
+        return None
+    outcomes = [s.outcome for s in ranking if s.eligible and s.outcome]
+    z = max_t_critical(outcomes, alpha=luck.alpha, seed=_seed(truth, ranking), groups=truth.groups)
+    return lower_bound(after.outcome, z, groups=truth.groups)
+
+
+def _evidence(ranking: Ranking, after: Standing | None, truth: Truth | None, policy: Policy) -> str:
+    """Return a digest of what was on the table and of who is champion after.
+
+    It leaves out what promotion itself changes (version numbers, who leads whom), so that deciding again right after a
+    decision finds equal evidence.
+    """
+    rows = sorted(
+        [
+            s.candidate.run_id or "",
+            s.digest or s.candidate.uri,
+            s.outcome.digest if s.outcome else repr(s.logged),
+            _mark(s) in PUT_ASIDE,
+        ]
+        for s in ranking
+    )
+    winner = (after.digest or after.candidate.uri, after.candidate.run_id) if after else None
+    text = json.dumps([rows, winner, truth.digest if truth else None, policy.digest()], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _mark(standing: Standing) -> str:
+    return standing.candidate.version.tags.get(STATUS_TAG, "") if standing.candidate.version else ""

@@ -1,0 +1,1 @@
+"""What happens in which order: observe, decide, carry out, report; through ports, never through adapters."""

@@ -1,0 +1,283 @@
+"""How does a plan become real: journalled before the first write, each step checked, repaired after a crash."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selector.domain.model import DECISION_TAG, RegisteredModel
+from selector.domain.promotion import (
+    NEW_VERSION,
+    CreateModel,
+    CreateVersion,
+    LogReport,
+    MoveAlias,
+    Plan,
+    SetStage,
+    Step,
+    TagModel,
+    TagVersion,
+    UntagVersion,
+    VerifyBytes,
+)
+from selector.errors import DamagedStateError, ForeignChangeError, MlflowRefusedError, SelectorError
+from selector.ports import Entry, Notice
+from selector.workflows.fingerprint import model_bytes
+from selector.workflows.house import House
+
+Entries = Callable[[int | None], Sequence[Entry]]
+"""Makes the ledger entries of a finished plan, given the number of the version that the plan created (or None)."""
+
+REPORT_PATH = "selector"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger keeps once a plan is done; plain JSON goes into the journal so that recovery can finish it.
+
+    Attributes:
+        kind: ledger kind of the change: promoted, rolled_back, archived, …
+        version: the version the change is about; NEW_VERSION stands for the one that the plan creates.
+
+    """
+
+    kind: str
+    version: int
+    previous: int | None
+    actor: str
+    reason: str
+    details: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "kind": self.kind,
+            "version": self.version,
+            "previous": self.previous,
+            "actor": self.actor,
+            "reason": self.reason,
+            "details": dict(self.details),
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Record:
+        """Rebuild a record from `to_json`."""
+        return Record(**{key: value[key] for key in ("kind", "version", "previous", "actor", "reason", "details")})
+
+
+def carry_out(
+    house: House, plan: Plan, record: Record, *, on_registered: Callable[[int], None] | None = None
+) -> int | None:
+    """Carry the plan out and return the number of the version it created, or None.
+
+    Args:
+        house: the ports.
+        plan: the steps; each is harmless when it is already so.
+        record: what the ledger shall say.
+        on_registered: called once with the new version's number, before any alias moves.
+
+    Raises:
+        ForeignChangeError: somebody else changed what the plan builds on; the plan is given up.
+        MlflowUnreachableError: the plan stays in the journal and is finished by `recover`.
+
+    """
+    house.store.begin(plan, record.to_json())
+    return _finish(house, plan, record, done=0, on_registered=on_registered)
+
+
+def recover(house: House, model: str | None = None) -> tuple[str, ...]:
+    """Finish what an earlier process began and did not finish; return one sentence for each plan.
+
+    Raises:
+        MlflowUnreachableError: MLflow does not answer; the plans stay in the journal.
+
+    """
+    said: list[str] = []
+    for unfinished in house.store.unfinished(model):
+        plan = unfinished.plan
+        try:
+            _finish(house, plan, Record.from_json(unfinished.details), done=unfinished.done)
+            said.append(f"{plan.model}: finished {plan.kind} {plan.id}, which had been interrupted")
+        except (ForeignChangeError, MlflowRefusedError) as error:
+            said.append(f"{plan.model}: gave up {plan.kind} {plan.id}: {error.message}")
+    return tuple(said)
+
+
+def _finish(
+    house: House,
+    plan: Plan,
+    record: Record,
+    *,
+    done: int,
+    on_registered: Callable[[int], None] | None = None,
+) -> int | None:
+    created: int | None = None
+    try:
+        for index, step in enumerate(plan.steps):
+            if isinstance(step, CreateVersion):
+                created = _version_of(house, plan, step)
+                if on_registered is not None:
+                    on_registered(created)
+            elif index >= done:
+                _do(house, plan, step, created)
+            if index >= done:
+                house.store.step_done(plan.id, index)
+    except (ForeignChangeError, MlflowRefusedError) as error:
+        house.store.abandon(plan.id, (_failure(house, plan, record, error),))
+        raise
+    house.store.finish(plan.id, _entries(house, plan, record, created), _notices(plan, record, created))
+    return created
+
+
+def _entries(house: House, plan: Plan, record: Record, created: int | None) -> tuple[Entry, ...]:
+    now = house.clock.now()
+    version = created if record.version == NEW_VERSION else record.version
+    change = Entry(
+        at=now,
+        model=plan.model,
+        kind=record.kind,
+        version=version,
+        previous=record.previous,
+        actor=record.actor,
+        decision=plan.id,
+        reason=record.reason,
+    )
+    if not record.details:
+        return (change,)
+    decision = Entry(
+        at=now,
+        model=plan.model,
+        kind="decision",
+        version=version,
+        previous=record.previous,
+        actor=record.actor,
+        decision=plan.id,
+        reason=record.reason,
+        details=record.details,
+    )
+    return (decision,) if record.kind == "decision" else (decision, change)
+
+
+def _failure(house: House, plan: Plan, record: Record, error: SelectorError) -> Entry:
+    """Say that the plan was given up; the next look finds out, and records, who is champion then."""
+    return Entry(
+        at=house.clock.now(),
+        model=plan.model,
+        kind="failed",
+        actor=record.actor,
+        decision=plan.id,
+        reason=f"gave up the {plan.kind}: {error.message}",
+    )
+
+
+def _notices(plan: Plan, record: Record, created: int | None) -> tuple[Notice, ...]:
+    if record.kind not in {"promoted", "rolled_back"}:
+        return ()
+    version = created if record.version == NEW_VERSION else record.version
+    title = f"{plan.model}: v{version} is champion"
+    return (
+        Notice(key=f"{record.kind}-{plan.id}", model=plan.model, kind=record.kind, title=title, body=record.reason),
+    )
+
+
+def _present(house: House, plan: Plan) -> RegisteredModel:
+    found = house.registry.registered_model(plan.model)
+    if found is None:
+        raise ForeignChangeError(f"registered model {plan.model!r} is gone", advice="restore it, then look again")
+    return found
+
+
+def _version_of(house: House, plan: Plan, step: CreateVersion) -> int:
+    """Return the version made from the source, registering it unless this very plan already has."""
+    tagged = [v for v in _present(house, plan).versions if v.tags.get(DECISION_TAG) == plan.id]
+    if tagged:
+        return min(v.version for v in tagged)
+    return house.registry.create_version(plan.model, step.source, step.run_id, {DECISION_TAG: plan.id})
+
+
+def _do(house: House, plan: Plan, step: Step, created: int | None) -> None:
+    registry, name = house.registry, plan.model
+
+    def number(version: int) -> int:
+        if version != NEW_VERSION:
+            return version
+        if created is None:
+            raise DamagedStateError(f"plan {plan.id} speaks of a new version that it does not create")
+        return created
+
+    match step:
+        case MoveAlias(alias, version, expected):
+            _move(house, plan, alias, None if version is None else number(version), expected)
+        case TagVersion():
+            registry.set_version_tag(name, number(step.version), step.key, step.value)
+        case UntagVersion():
+            registry.delete_version_tag(name, number(step.version), step.key)
+        case SetStage():
+            registry.set_stage(name, number(step.version), step.stage)
+        case _:
+            _do_once(house, plan, step)
+
+
+def _do_once(house: House, plan: Plan, step: Step) -> None:
+    match step:
+        case CreateModel():
+            house.registry.create_registered_model(plan.model)
+        case VerifyBytes():
+            _verify_bytes(house, step)
+        case TagModel():
+            house.registry.set_model_tag(plan.model, step.key, step.value)
+        case LogReport():
+            _log_report(house, plan, step)
+
+
+def _move(house: House, plan: Plan, alias: str, version: int | None, expected: int | None) -> None:
+    """Move one alias, unless somebody else has moved it since we looked; then read it back."""
+    present = _present(house, plan).aliases.get(alias)
+    if present == version:
+        return
+    if present != expected:
+        raise _foreign(plan, alias, expected, present)
+    if version is None:
+        house.registry.delete_alias(plan.model, alias)
+    else:
+        house.registry.set_alias(plan.model, alias, version)
+    after = _present(house, plan).aliases.get(alias)
+    if after != version:
+        raise _foreign(plan, alias, version, after)
+
+
+def _foreign(plan: Plan, alias: str, expected: int | None, found: int | None) -> ForeignChangeError:
+    def words(version: int | None) -> str:
+        return "nothing" if version is None else f"version {version}"
+
+    return ForeignChangeError(
+        f"alias {alias} of {plan.model!r} points at {words(found)}, not at {words(expected)}: somebody else moved it",
+        advice="their change is respected; look again to decide anew",
+    )
+
+
+def _verify_bytes(house: House, step: VerifyBytes) -> None:
+    house.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with tempfile.TemporaryDirectory(dir=house.spool, prefix="verify-") as spool:
+        found = model_bytes(house.registry.fetch(step.uri, Path(spool))).files
+    if found != step.digest:
+        raise ForeignChangeError(
+            f"the files of {step.uri} are no longer those that were scored ({found[:12]}, not {step.digest[:12]})",
+            advice="find out who rewrote the model; it will be scored again as a new one",
+        )
+
+
+def _log_report(house: House, plan: Plan, step: LogReport) -> None:
+    """Keep the report in MLflow; a report that cannot be kept there does not stop a promotion half-way."""
+    page = house.reports.path(plan.model, plan.id)
+    if page is None:
+        return
+    try:
+        house.registry.log_report(step.run_id, page.parent, f"{REPORT_PATH}/{plan.id}")
+    except MlflowRefusedError as error:
+        reason = f"the report could not be kept with run {step.run_id}: {error.message}"
+        entry = Entry(at=house.clock.now(), model=plan.model, kind="failed", decision=plan.id, reason=reason)
+        house.store.append((entry,))

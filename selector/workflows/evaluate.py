@@ -1,0 +1,115 @@
+"""What does each candidate answer for the holdout's rows: from the cache, else from the confined worker."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selector.domain.model import Candidate, Predictions, Unscorable
+from selector.errors import MlflowUnreachableError, SelectorError
+from selector.ports import Features, ScoreJob
+from selector.workflows.fingerprint import ModelBytes, model_bytes
+from selector.workflows.house import House
+
+Answer = Predictions | Unscorable
+
+
+@dataclass(slots=True)
+class Evaluation:
+    """The answers of one look.
+
+    Attributes:
+        bytes: the digests of each candidate's files, by URI; missing where they could not be read.
+        answers: what each candidate answered, or why it did not, by URI.
+        scored: how many models were really scored, that is, not found in the cache.
+
+    """
+
+    bytes: dict[str, ModelBytes] = field(default_factory=dict)
+    answers: dict[str, Answer] = field(default_factory=dict)
+    scored: int = 0
+
+
+def evaluate(house: House, candidates: Sequence[Candidate], holdout_digest: str, features: Features) -> Evaluation:
+    """Score each distinct model once; one model that cannot be read or scored costs only itself.
+
+    Raises:
+        MlflowUnreachableError: MLflow does not answer; nothing is concluded from that.
+        ScoringError: models would not be confined, and nobody allowed that.
+
+    """
+    uris = list(dict.fromkeys(c.uri for c in candidates if c.uri and c.ready))
+    work = _Round(house, holdout_digest, Evaluation())
+    known = house.store.digests(uris)
+    work.evaluation.bytes.update({uri: ModelBytes.parse(text) for uri, text in known.items()})
+    missing = [uri for uri in uris if uri not in known or not work.cached(work.evaluation.bytes[uri].content)]
+    if missing:
+        work.score(missing, features)
+    for uri, found in work.evaluation.bytes.items():
+        if found.content in work.by_content:
+            work.evaluation.answers[uri] = work.by_content[found.content]
+    return work.evaluation
+
+
+@dataclass(slots=True)
+class _Round:
+    """One round of scoring: what is known so far, by the digest of the models' content."""
+
+    house: House
+    holdout: str
+    evaluation: Evaluation
+    by_content: dict[str, Answer] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
+
+    def cached(self, content: str) -> bool:
+        """Tell whether this model's answers are known, after looking into the cache."""
+        if content not in self.by_content:
+            found = self.house.store.predictions(content, self.holdout)
+            if found is None:
+                return False
+            self.by_content[content] = found
+        return True
+
+    def score(self, uris: Sequence[str], features: Features) -> None:
+        """Score these models, each in its turn, and keep what they answered."""
+        self.house.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=self.house.spool, prefix="models-") as spool:
+            for scored in self.house.scorer.score(self._jobs(uris, Path(spool)), features):
+                self.by_content[scored.key] = scored.result
+                self.evaluation.scored += 1
+                if not (isinstance(scored.result, Unscorable) and scored.result.transient):
+                    self.house.store.remember_predictions(scored.key, self.holdout, scored.result)
+                shutil.rmtree(self.folders.pop(scored.key), ignore_errors=True)
+
+    def _jobs(self, uris: Sequence[str], spool: Path) -> Iterator[ScoreJob]:
+        """Fetch models one at a time, as the scorer asks for them, and hand on those not answered yet."""
+        handed: set[str] = set()
+        for done, uri in enumerate(uris):
+            self.house.progress("scoring models", done, len(uris))
+            into = Path(tempfile.mkdtemp(dir=spool))
+            folder = self._fetched(uri, into)
+            content = self.evaluation.bytes[uri].content if folder else ""
+            if folder is None or content in handed or self.cached(content):
+                shutil.rmtree(into, ignore_errors=True)
+                continue
+            handed.add(content)
+            self.folders[content] = into
+            yield ScoreJob(key=content, folder=folder)
+        self.house.progress("scoring models", len(uris), len(uris))
+
+    def _fetched(self, uri: str, into: Path) -> Path | None:
+        """Fetch one model and take its digests; None where its files cannot be read, which is noted."""
+        try:
+            folder = self.house.registry.fetch(uri, into)
+            found = model_bytes(folder)
+        except MlflowUnreachableError:
+            raise
+        except (SelectorError, OSError) as error:
+            self.evaluation.answers[uri] = Unscorable(f"its files cannot be read: {error}", transient=True)
+            return None
+        self.evaluation.bytes[uri] = found
+        self.house.store.remember_digest(uri, str(found))
+        return folder

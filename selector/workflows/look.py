@@ -1,0 +1,117 @@
+"""What is known right now, without changing anything: status, candidates, explanation, history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from selector.domain.model import NOTHING, STATUS_TAG
+from selector.errors import UsageError
+from selector.ports import Entry
+from selector.workflows.documents import SCHEMA_VERSION, entry_document, version_document
+from selector.workflows.house import House, Setup
+from selector.workflows.observe import REIGN_ENDS
+from selector.workflows.select_champion import ALL, look
+
+
+def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one document per model; the number of MLflow calls does not grow with models or versions beyond pages."""
+    setups = house.chosen(tuple(models))
+    registered = house.registry.registered_models([s.model for s in setups])
+    last, paused = house.store.last_decisions(), house.store.paused()
+    pending = {u.plan.model: u.plan for u in house.store.unfinished()}
+    names = _run_names(house, setups, registered)
+    found = []
+    for setup in setups:
+        model, aliases = registered.get(setup.model), setup.policy.aliases
+        at = model.aliases if model else NOTHING
+        plan, entry = pending.get(setup.model), last.get(setup.model)
+        found.append(
+            {
+                "model": setup.model,
+                "champion": version_document(model, at.get(aliases.champion), names),
+                "challenger": version_document(model, at.get(aliases.challenger), names),
+                "previous": version_document(model, at.get(aliases.previous), names),
+                "health": "unknown",
+                "paused": setup.model in paused or ALL in paused,
+                "shadow": setup.shadow,
+                "pending": {"kind": plan.kind, "decision": plan.id} if plan else None,
+                "last_decision": _last(entry),
+            }
+        )
+    return found
+
+
+def _last(entry: Entry | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    verdict = entry.details.get("verdict")
+    return {"decision": entry.decision, "verdict": verdict, "at": entry.at.isoformat(), "reason": entry.reason}
+
+
+def _run_names(house: House, setups: Sequence[Setup], registered: Any) -> dict[str, str]:
+    """Return the run names behind all aliases, in one query."""
+    wanted = set()
+    for setup in setups:
+        model, names = registered.get(setup.model), setup.policy.aliases
+        for alias in (names.champion, names.challenger, names.previous):
+            version = model.version(model.aliases.get(alias)) if model else None
+            if version is not None and version.run_id:
+                wanted.add(version.run_id)
+    return {run.run_id: run.name for run in house.registry.runs_by_id(sorted(wanted))} if wanted else {}
+
+
+def candidates(house: House, model: str) -> dict[str, Any]:
+    """Return everything considered for this model, ranked, with the reason of each that may not compete."""
+    found = look(house, house.setup(model), dry_run=True, actor="")
+    return {"schema_version": SCHEMA_VERSION, **found.document}
+
+
+def explain(house: House, model: str, decision: str | None) -> dict[str, Any]:
+    """Return the record of a decision, the newest where none is named.
+
+    Raises:
+        UsageError: there is no such decision.
+
+    """
+    house.setup(model)
+    entries = house.store.entries(model, kinds=("decision",), decision=decision, newest=1)
+    if not entries:
+        what = f"no decision {decision!r}" if decision else "no decision yet"
+        raise UsageError(f"{what} for model {model!r}", advice=f"mlflow-selector history {model}")
+    entry = entries[-1]
+    page = house.reports.path(model, entry.decision or "")
+    record = {k: v for k, v in entry.details.items() if k not in {"dry_run", "refused"}}
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **record,
+        "model": model,
+        "decision": entry.decision,
+        "at": entry.at.isoformat(),
+        "actor": entry.actor,
+        "reason": entry.reason,
+        "report": str(page) if page else None,
+    }
+
+
+def history(house: House, model: str | None, at: datetime | None) -> dict[str, Any]:
+    """Return the ledger, oldest first; with `at`, what had happened by then and who was champion."""
+    if model is not None:
+        house.setup(model)
+    entries = house.store.entries(model, until=at)
+    document: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "entries": [entry_document(e) for e in entries],
+    }
+    if at is not None:
+        champions: dict[str, int | None] = {e.model: e.version for e in entries if e.kind in REIGN_ENDS}
+        document |= {"at": at.isoformat(), "champions": champions}
+    return document
+
+
+def put_aside(house: House, model: str) -> dict[int, str]:
+    """Return the versions of a model that carry one of our marks, with the mark."""
+    registered = house.registry.registered_model(model)
+    versions = registered.versions if registered else ()
+    return {v.version: v.tags[STATUS_TAG] for v in versions if STATUS_TAG in v.tags}

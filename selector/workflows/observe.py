@@ -1,0 +1,163 @@
+"""What is the world like right now: registry, runs, candidates, their scores on one holdout, in one frozen snapshot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from selector.domain.eligibility import PUT_ASIDE
+from selector.domain.metric import resolve_average
+from selector.domain.model import (
+    FINGERPRINT_TAG,
+    STATUS_TAG,
+    Candidate,
+    Predictions,
+    RegisteredModel,
+    Truth,
+    Unscorable,
+)
+from selector.domain.outcomes import Outcome, measure
+from selector.domain.snapshot import Snapshot, gather
+from selector.ports import Entry
+from selector.workflows.evaluate import Evaluation, evaluate
+from selector.workflows.fingerprint import ModelBytes
+from selector.workflows.house import House, Setup
+
+REIGN_ENDS = frozenset({"promoted", "rolled_back", "foreign_change"})
+THRESHOLD_TAG = "best_threshold"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """A snapshot, with what only the report and the plan need.
+
+    Attributes:
+        answers: raw answers by candidate URI.
+        bytes: digests of each candidate's files by URI, to be checked again before a promotion.
+        scored: how many models had to be scored.
+
+    """
+
+    snapshot: Snapshot
+    answers: Mapping[str, Predictions | Unscorable]
+    bytes: Mapping[str, ModelBytes]
+    scored: int
+    last: Entry | None
+    """The newest recorded decision about this model."""
+
+
+def observe(house: House, setup: Setup) -> Observed:
+    """Read everything once and score what has no score yet.
+
+    Raises:
+        MlflowUnreachableError: MLflow does not answer in time.
+        HoldoutError: the labelled rows cannot be used.
+        ScoringError: models would not be confined.
+
+    """
+    registered = house.registry.registered_model(setup.model)
+    runs = house.registry.runs(setup.experiments, setup.filter) if setup.experiments else ()
+    known = {run.run_id for run in runs}
+    versions = registered.versions if registered else ()
+    elsewhere = sorted({v.run_id for v in versions if v.run_id and v.run_id not in known})
+    others = house.registry.runs_by_id(elsewhere) if elsewhere else ()
+    candidates = gather(registered, runs, others, only_runs=bool(setup.filter))
+    truth: Truth | None = None
+    evaluation = Evaluation()
+    outcomes: dict[str, Outcome | Unscorable] = {}
+    if setup.holdout is not None:
+        truth, features = house.holdouts.read(setup.holdout)
+        worth = [c for c in candidates if c.run is None or c.run.status == "FINISHED"]
+        evaluation = evaluate(house, worth, truth.digest, features)
+        outcomes = _outcomes(setup, worth, truth, evaluation)
+    history = house.store.entries(setup.model, kinds=("decision", *REIGN_ENDS), newest=2000)
+    digests = {uri: found.content for uri, found in evaluation.bytes.items()} or _fingerprints(candidates)
+    snapshot = Snapshot(
+        model=setup.model,
+        registered=registered,
+        candidates=candidates,
+        digests=digests,
+        outcomes=outcomes,
+        truth=truth,
+        refused=refused_since(history),
+        barred=_barred(candidates, digests, outcomes),
+    )
+    last = next((e for e in reversed(history) if e.kind == "decision"), None)
+    return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last)
+
+
+def _outcomes(
+    setup: Setup, candidates: Sequence[Candidate], truth: Truth, evaluation: Evaluation
+) -> dict[str, Outcome | Unscorable]:
+    """Measure each distinct answer once; copies share the outcome."""
+    positive = truth.classes[truth.positive] if truth.positive is not None else None
+    metric = resolve_average(setup.policy.metric, truth.classes, positive)
+    measured: dict[tuple[int, float | None], Outcome | Unscorable] = {}
+    result: dict[str, Outcome | Unscorable] = {}
+    for candidate in candidates:
+        answer = evaluation.answers.get(candidate.uri)
+        if answer is None:
+            continue
+        if isinstance(answer, Unscorable):
+            result[candidate.uri] = answer
+            continue
+        threshold = _threshold(setup, candidate)
+        key = (id(answer), threshold)
+        if key not in measured:
+            measured[key] = measure(metric, truth, answer, threshold=threshold)
+        result[candidate.uri] = measured[key]
+    return result
+
+
+def _threshold(setup: Setup, candidate: Candidate) -> float | None:
+    """Return the run's own threshold where it carries one that makes sense, else the configured one."""
+    run = candidate.run
+    text = (run.tags.get(THRESHOLD_TAG) or run.params.get(THRESHOLD_TAG)) if run else None
+    try:
+        value = float(text) if text else math.nan
+    except ValueError:
+        value = math.nan
+    return value if 0.0 < value < 1.0 else setup.threshold
+
+
+def _fingerprints(candidates: Sequence[Candidate]) -> dict[str, str]:
+    """Return what imports wrote down about the bytes, for looks that read no model."""
+    return {c.uri: c.run.tags[FINGERPRINT_TAG] for c in candidates if c.uri and c.run and FINGERPRINT_TAG in c.run.tags}
+
+
+def _barred(
+    candidates: Sequence[Candidate], digests: Mapping[str, str], outcomes: Mapping[str, Outcome | Unscorable]
+) -> dict[str, str]:
+    """Return the digests of models put aside, so that no copy of them comes back under another name."""
+    barred: dict[str, str] = {}
+    for candidate in candidates:
+        if candidate.version is None or candidate.version.tags.get(STATUS_TAG) not in PUT_ASIDE:
+            continue
+        outcome = outcomes.get(candidate.uri)
+        keys = (digests.get(candidate.uri), outcome.digest if isinstance(outcome, Outcome) else None)
+        barred.update({key: f"version {candidate.number}" for key in keys if key})
+    return barred
+
+
+def refused_since(history: Sequence[Entry]) -> frozenset[str]:
+    """Return the answer digests of the challengers that the present champion has refused.
+
+    The count starts again when the champion changes, and not when the holdout does (selection.md, section 3).
+    """
+    refused: set[str] = set()
+    for entry in reversed(history):
+        if entry.kind in REIGN_ENDS:
+            break
+        refused.update(entry.details.get("refused", ()))
+    return frozenset(refused)
+
+
+def champion_by_ledger(history: Sequence[Entry]) -> int | None:
+    """Return the version that was champion after the newest change that the ledger knows of."""
+    return next((e.version for e in reversed(history) if e.kind in REIGN_ENDS), None)
+
+
+def champion_of(registered: RegisteredModel | None, alias: str) -> int | None:
+    """Return the version the alias points at, or None."""
+    return registered.aliases.get(alias) if registered else None

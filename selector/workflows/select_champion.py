@@ -1,0 +1,265 @@
+"""Look at a model now: observe, decide, carry out, report; what `select`, `plan` and every wake-up do."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from selector.domain.decision import decide
+from selector.domain.model import Predictions
+from selector.domain.plans import challenger_plan, in_words, promotion_plan
+from selector.domain.promotion import NEW_VERSION, Plan
+from selector.domain.report import build
+from selector.domain.report_parts import Report
+from selector.domain.verdict import Decision
+from selector.errors import SelectorError
+from selector.ports import Entry
+from selector.workflows.carry_out import Record, carry_out, recover
+from selector.workflows.documents import decision_document
+from selector.workflows.house import House, Setup
+from selector.workflows.observe import REIGN_ENDS, Observed, champion_by_ledger, observe
+
+ALL = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one look at one model came to.
+
+    Attributes:
+        decision: what was decided; None where the look failed.
+        document: the model's part of the JSON document; holds the error where the look failed.
+        text: what a person reads.
+        news: whether anything was recorded or changed.
+        steps: what was changed in MLflow, or would be.
+
+    """
+
+    model: str
+    decision: Decision | None
+    document: dict[str, Any]
+    text: str
+    error: SelectorError | None = None
+    report: Path | None = None
+    news: bool = False
+    steps: tuple[str, ...] = field(default=())
+
+
+def select(house: House, models: Sequence[str], *, dry_run: bool, actor: str) -> tuple[Look, ...]:
+    """Look at these models now, at all configured ones where none is named.
+
+    One model that fails becomes a Look with an error; the others go on.
+
+    Raises:
+        UsageError: a model that is not configured.
+        LeaseHeldError: another instance is writing.
+
+    """
+    setups = house.chosen(tuple(models))
+    with nullcontext() if dry_run else house.lease.hold():
+        return tuple(_look_safely(house, setup, dry_run=dry_run, actor=actor) for setup in setups)
+
+
+def _look_safely(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Look:
+    try:
+        return look(house, setup, dry_run=dry_run, actor=actor)
+    except SelectorError as error:
+        document = {"model": setup.model, "verdict": None, "error": error.message, "advice": error.advice}
+        return Look(setup.model, None, document, f"{setup.model}: {error.message}", error=error)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One decision on its way from the snapshot to the ledger."""
+
+    house: House
+    setup: Setup
+    observed: Observed
+    decision: Decision
+    actor: str
+
+    def plan(self) -> Plan | None:
+        """Return what has to be written to MLflow; None where nothing has to."""
+        registered = self.observed.snapshot.registered
+        if self.decision.winner is None:
+            return challenger_plan(self.decision, registered, self.setup.policy)
+        scored = self.observed.bytes.get(self.decision.winner.candidate.uri)
+        return promotion_plan(self.decision, registered, self.setup.policy, scored.files if scored else None)
+
+    def report(self, steps: Sequence[str], winner_version: int | None = None) -> Report:
+        """Return the report of the decision, with what it changes in MLflow."""
+        answers = {uri: a for uri, a in self.observed.answers.items() if isinstance(a, Predictions)}
+        return build(
+            self.decision,
+            self.setup.policy,
+            at=self.house.clock.now(),
+            actor=self.actor,
+            done=steps,
+            winner_version=winner_version,
+            predictions=answers,
+            target=self.setup.holdout.target if self.setup.holdout else None,
+            confinement=self.house.scorer.confinement if self.observed.answers else "",
+            environment=_environment(),
+        )
+
+    def carry_out(self, plan: Plan, record: Record) -> tuple[Path, int | None]:
+        """Write the report, carry the plan out, and return the report's page and the version that was created."""
+        page = self.house.reports.write(self.report(in_words(plan)))
+
+        def registered(number: int) -> None:
+            self.house.reports.write(self.report(in_words(plan, {NEW_VERSION: f"v{number}"}), number))
+
+        return page, carry_out(self.house, plan, record, on_registered=registered)
+
+
+def look(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Look:
+    """Look at one model; the lease is held by the caller unless this is a dry run."""
+    if not dry_run:
+        recover(house, setup.model)
+    observed = observe(house, setup)
+    case = Case(house, setup, observed, decided(house, setup, observed), actor)
+    plan = case.plan()
+    if dry_run or setup.shadow or _paused(house, setup.model) is not None:
+        return _looked(case, plan)
+    _record_foreign_change(house, setup, observed)
+    if _is_old_news(case.decision, observed):
+        return _unchanged(case.decision, observed)
+    return _act(case, plan)
+
+
+def decided(house: House, setup: Setup, observed: Observed) -> Decision:
+    """Decide on what was observed, and give the decision its id: the time and the evidence."""
+    now = house.clock.now()
+    decision = decide(observed.snapshot, setup.policy, "")
+    decision = replace(decision, id=f"{now:%Y%m%dT%H%M%S}-{decision.evidence[:8]}")
+    return replace(decision, notes=(*decision.notes, *_missing_experiments(house, setup, observed)))
+
+
+def _missing_experiments(house: House, setup: Setup, observed: Observed) -> tuple[str, ...]:
+    """Say which configured experiments have nothing to offer, with the nearest name where one does not exist."""
+    seen = {c.run.experiment for c in observed.snapshot.candidates if c.run}
+    unseen = [p for p in setup.experiments if not any(fnmatch.fnmatchcase(name, p) for name in seen)]
+    if not unseen:
+        return ()
+    existing = house.registry.experiments()
+    notes = []
+    for pattern in unseen:
+        if any(fnmatch.fnmatchcase(name, pattern) for name in existing):
+            notes.append(f"Experiment {pattern!r} holds no run that could be a candidate.")
+            continue
+        near = difflib.get_close_matches(pattern, existing, n=1, cutoff=0.6)
+        notes.append(f"Experiment {pattern!r} does not exist" + (f"; did you mean {near[0]!r}?" if near else "."))
+    return tuple(notes)
+
+
+def _paused(house: House, model: str) -> str | None:
+    paused = house.store.paused()
+    return paused.get(model, paused.get(ALL))
+
+
+def _is_old_news(decision: Decision, observed: Observed) -> bool:
+    """Tell whether this very evidence was decided on before, so that writing it down again would say nothing."""
+    last = observed.last
+    return decision.winner is None and last is not None and last.details.get("evidence") == decision.evidence
+
+
+def _record_foreign_change(house: House, setup: Setup, observed: Observed) -> None:
+    """Write down that somebody else moved the champion alias; their choice is respected."""
+    alias = setup.policy.aliases.champion
+    present = observed.snapshot.alias(alias)
+    known = champion_by_ledger(house.store.entries(setup.model, kinds=tuple(REIGN_ENDS), newest=1))
+    if present == known:
+        return
+    reason = f"alias {alias} was moved from {known or 'nothing'} to {present or 'nothing'} by somebody else"
+    entry = Entry(
+        at=house.clock.now(),
+        model=setup.model,
+        kind="foreign_change",
+        version=present,
+        previous=known,
+        actor="somebody else",
+        reason=reason,
+    )
+    house.store.append((entry,))
+
+
+def _act(case: Case, plan: Plan | None) -> Look:
+    """Report, carry out, and write down."""
+    decision, record = case.decision, _record(case.decision, case.actor)
+    created: int | None = None
+    if plan is None:
+        page = case.house.reports.write(case.report(()))
+        case.house.store.append((_decision_entry(case.house, decision, record),))
+    else:
+        page, created = case.carry_out(plan, record)
+    document = decision_document(decision, created=created, report=str(page), dry_run=False)
+    text = f"{decision.model}: {decision.verdict.replace('_', ' ')}. {decision.reason}"
+    steps = in_words(plan, {NEW_VERSION: f"v{created}"}) if plan else ()
+    return Look(decision.model, decision, document, text, report=page, news=True, steps=steps)
+
+
+def _unchanged(decision: Decision, observed: Observed) -> Look:
+    last = observed.last
+    shown = replace(decision, id=last.decision) if last and last.decision else decision
+    document = decision_document(shown, created=None, report=None, dry_run=False)
+    text = f"{decision.model}: {decision.verdict.replace('_', ' ')}. {decision.reason} Nothing new since {shown.id}."
+    return Look(decision.model, shown, document, text)
+
+
+def _looked(case: Case, plan: Plan | None) -> Look:
+    """Say what would be done: a dry run, a shadow, or a paused model."""
+    decision, paused = case.decision, _paused(case.house, case.setup.model)
+    steps = in_words(plan) if plan else ()
+    document = decision_document(decision, created=None, report=None, dry_run=True) | {"steps": list(steps)}
+    why = f" (paused: {paused})" if paused is not None else " (shadow)" if case.setup.shadow else ""
+    text = f"{decision.model}: would be {decision.verdict.replace('_', ' ')}{why}. {decision.reason}"
+    return Look(decision.model, decision, document, text, steps=steps)
+
+
+def _record(decision: Decision, actor: str) -> Record:
+    winner, champion = decision.winner, decision.champion
+    before = champion.candidate.number if champion else None
+    judged = [s.outcome.digest for s in decision.ranking if s.eligible and s.outcome and not s.champion]
+    details = decision_document(decision, created=None, report=None, dry_run=False) | {
+        "evidence": decision.evidence,
+        "policy": decision.policy_digest,
+        "refused": [] if winner else sorted(set(judged)),
+    }
+    return Record(
+        kind="promoted" if winner else "decision",
+        version=(winner.candidate.number or NEW_VERSION) if winner else (before or -1),
+        previous=before if winner else None,
+        actor=actor,
+        reason=decision.reason,
+        details=details,
+    )
+
+
+def _decision_entry(house: House, decision: Decision, record: Record) -> Entry:
+    return Entry(
+        at=house.clock.now(),
+        model=decision.model,
+        kind="decision",
+        version=record.version if record.version > 0 else None,
+        actor=record.actor,
+        decision=decision.id,
+        reason=decision.reason,
+        details=record.details,
+    )
+
+
+def _environment() -> dict[str, str]:
+    """Return the versions that a reader of an old report will want to know, without importing any of them."""
+    found = {}
+    for name in ("mlflow-selector", "mlflow", "scikit-learn", "lightgbm", "xgboost"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
