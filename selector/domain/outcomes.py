@@ -166,6 +166,7 @@ def _of_classes(metric: Metric, truth: Truth, answers: Answers) -> Outcome:
     present = (confusion.sum(axis=0) + confusion.sum(axis=1)) > 0
     positive = positive_class(truth)
     value, table = class_metric(metric, cells, present, positive)
+    codes = answers.codes.astype(np.min_scalar_type(max(k - 1, 0)))
     hits, relevant = (None, None) if truth.weights is not None else _counts(metric, confusion, positive)
     notes = answers.notes
     if metric.name == "precision" and metric.average == "binary" and relevant == 0:
@@ -178,9 +179,9 @@ def _of_classes(metric: Metric, truth: Truth, answers: Answers) -> Outcome:
         hits=hits,
         relevant=relevant,
         confusion=confusion,
-        digest=_digest(answers.codes.astype(np.int64)),
+        digest=_digest(codes),
         notes=notes,
-        answers=answers.codes.astype(np.min_scalar_type(max(k - 1, 0))),
+        answers=codes,
     )
 
 
