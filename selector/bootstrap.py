@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import cast
 
 from selector.adapters.clock_system import SystemClock
 from selector.adapters.holdout_files import HoldoutFiles
@@ -18,7 +19,9 @@ from selector.adapters.report_files import ReportFiles
 from selector.adapters.scorer_confined import ConfinedScorer
 from selector.adapters.store_sql import open_store
 from selector.config import Configuration, ModelSettings
+from selector.errors import SelectorError
 from selector.ports import Clock, Lease, Progress
+from selector.workflows.doctor import Check, checks
 from selector.workflows.house import House, Setup, silent
 
 ABANDONED_SECONDS = 86_400.0
@@ -111,3 +114,14 @@ def _spool(folder: Path) -> Path:
             if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 shutil.rmtree(left, ignore_errors=True)
     return folder
+
+
+def doctor(config: Configuration, *, dry_run: bool, allow_unconfined: bool = False) -> Iterator[Check]:
+    """Check everything that a configuration needs; what cannot even be wired is a finding too."""
+    yield Check("configuration", ok=True, detail=str(config.path or "defaults"))
+    try:
+        with open_house(config, writable=not dry_run, allow_unconfined=allow_unconfined) as house:
+            writer = cast("MlflowRegistry", house.registry)
+            yield from checks(house, writer, [s.folder for s in config.staging], dry_run=dry_run)
+    except SelectorError as error:
+        yield Check("state", ok=False, detail=error.message, advice=error.advice)
