@@ -82,6 +82,10 @@ class Registry(Protocol):
         """Set one tag of a version."""
         ...
 
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete one version for good; harmless where it is gone. Aliases at it go with it, so look at them first."""
+        ...
+
     def delete_version_tag(self, name: str, version: int, key: str) -> None:
         """Remove one tag of a version; harmless where it is not set."""
         ...

@@ -212,6 +212,15 @@ class MemoryRegistry:
             changed = replace(found, tags=MappingProxyType({**found.tags, key: value}))
             self._models[name].versions[version] = changed
 
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete one version for good; harmless where it is gone."""
+        model = self._model(name)
+        if version in model.versions:
+            with self._write(f"delete_version {name} {version}"):
+                del model.versions[version]
+                for alias in [alias for alias, number in model.aliases.items() if number == version]:
+                    del model.aliases[alias]
+
     def delete_version_tag(self, name: str, version: int, key: str) -> None:
         """Remove one tag of a version; harmless where it is not set."""
         found = self._version(name, version)

@@ -170,6 +170,15 @@ class MlflowRegistry:
             "tag a version", lambda client: client.set_model_version_tag(name, str(version), key, value)
         )
 
+    def delete_version(self, name: str, version: int) -> None:
+        """Delete one version for good; harmless where it is gone."""
+        try:
+            self._connection.ask("delete a version", lambda client: client.delete_model_version(name, str(version)))
+        except MlflowRefusedError:
+            found = self.registered_model(name)
+            if found is not None and found.version(version) is not None:
+                raise
+
     def delete_version_tag(self, name: str, version: int, key: str) -> None:
         """Remove one tag of a version; harmless where it is not set."""
         self._connection.ask("untag a version", lambda client: client.delete_model_version_tag(name, str(version), key))

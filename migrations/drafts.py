@@ -1,0 +1,268 @@
+"""How does what a layout found become a staged model, or a reason why not?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Any, Final
+
+from migrations.byte_source import open_regular
+from migrations.folder import Folder
+from migrations.json_files import UnreadableJsonError
+from migrations.metrics import Metrics, read_metrics
+from migrations.mlflow_folder import tree_fingerprint
+from migrations.model import Attachment, ModelFile, StagedModel, Unreadable
+from migrations.timestamps import CREATED_KEYS, read_times, stamp_in_name
+from migrations.wording import class_to_type
+from selector.domain.model import NOTHING
+
+TYPE_KEYS: Final = ("model_class", "model_type", "algorithm", "type", "estimator", "model_name", "framework")
+PARAM_CONTAINERS: Final = ("hyperparameters", "params", "parameters", "best_params", "model_params", "config")
+TAG_KEYS: Final = (
+    "model_id", "model_name", "model_class", "version", "model_version", "stage", "created_by", "description", "run_id",
+    "experiment_id", "promoted_from", "target", "dataset", "dataset_version", "data_path", "data_sha256", "author",
+)  # fmt: skip
+PATH_KEYS: Final = ("model_path", "model_file", "filename", "primary_filename", "file", "path", "artifact_path")
+MAX_PARAMS: Final = 500
+MAX_TEXT: Final = 5000
+_USUAL_NAMES: Final = ("model", "pipeline", "best_model", "champion", "classifier", "regressor", "final_model")
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One entry as a layout sees it, before anything is judged.
+
+    Attributes:
+        name: the legacy name.
+        path: the folder or file that identifies the entry.
+        candidates: names (in the folder) of files that may be the model.
+        documents: names of JSON files about it, the one that counts most first.
+        record: metadata that stands in a registry file rather than in a file of its own.
+        model_type: what the layout reads from names.
+        mlflow: a subfolder (or ".") that is an MLflow model folder.
+
+    """
+
+    name: str
+    path: Path
+    candidates: tuple[str, ...]
+    documents: tuple[str, ...] = ()
+    record: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
+    model_type: str = ""
+    mlflow: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The bytes of a model as they were read."""
+
+    path: Path
+    fingerprint: str
+    size: int
+    modified: float
+    attachments: tuple[Attachment, ...] = ()
+
+
+def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel | Unreadable:
+    """Judge one draft: read its documents, choose the model file by its bytes, fingerprint it.
+
+    Args:
+        draft: what a layout found.
+        folder: the folder with the draft's files.
+        timezone: for recorded times without a zone.
+
+    Returns:
+        A staged model, or the reason why there is none. Never raises for a bad entry.
+
+    """
+    told = {name: what for name in draft.candidates if (what := folder.tell(name)) is not None}
+    chosen = _choose(told, draft)
+    contents = told.get(chosen) if chosen else None
+    try:
+        document = {**_documents(draft, folder), **draft.record}
+    except _BadDocumentError as error:
+        return _unreadable(draft, {}, str(error), contents, timezone)
+    if draft.mlflow is not None:
+        return _settle_folder(draft, document, timezone)
+    if chosen is None or contents is None:
+        return _unreadable(draft, document, _nothing(told, folder), None, timezone)
+    if contents.reason or contents.role != "model":
+        reason = f"{chosen} {contents.reason or 'is no model'}"
+        return _unreadable(draft, document, reason, contents, timezone)
+    path = folder.files[chosen]
+    try:
+        fingerprint, size, modified = _fingerprint(path)
+    except OSError as error:
+        return _unreadable(draft, document, f"{chosen} cannot be read: {error.strerror or error}", contents, timezone)
+    attachments = tuple(
+        Attachment(folder.files[name], what.contains or what.format)
+        for name, what in told.items()
+        if name != chosen and what.role in {"preprocessor", "data", "model"} and not what.damaged
+    )
+    held = _Held(path, fingerprint, size, modified, attachments)
+    return _staged(draft, document, contents, held, timezone)
+
+
+class _BadDocumentError(Exception):
+    """A document about the model cannot be read; the text names it."""
+
+
+def _documents(draft: Draft, folder: Folder) -> dict[str, Any]:
+    """Merge the documents; the first one wins, and `metrics.json` alone counts as metrics."""
+    merged: dict[str, Any] = {}
+    for name in draft.documents:
+        try:
+            read = folder.document(name)
+        except UnreadableJsonError as error:
+            raise _BadDocumentError(f"{name} {error}") from error
+        if not isinstance(read, dict):
+            raise _BadDocumentError(f"{name} is a JSON {type(read).__name__}, not an object")
+        merged = {**read, **merged}
+    return merged
+
+
+def _choose(told: Mapping[str, ModelFile], draft: Draft) -> str | None:
+    """Choose the file that is the model: whole before broken, declared before usual names, then by name."""
+
+    def rank(name: str) -> tuple[int, int, int, str]:
+        what = told[name]
+        worth = 0 if what.role == "model" and not what.reason else 1 if what.role == "model" else 2
+        stem = name.partition(".")[0].lower()
+        usual = _USUAL_NAMES.index(stem) if stem in _USUAL_NAMES else len(_USUAL_NAMES)
+        return worth, 0 if name in declared else 1, usual, name
+
+    declared = {base_name(value) for key in PATH_KEYS if isinstance(value := draft.record.get(key), str)}
+    worthy = [
+        name for name, what in told.items() if what.role in {"model", "pointer", "unknown"} or _calls_itself(name)
+    ]
+    return min(worthy, key=rank, default=None)
+
+
+def _calls_itself(name: str) -> bool:
+    """Return whether the name claims to be the model, so that anything else in it is worth a reason."""
+    stem = name.partition(".")[0].lower()
+    return stem in _USUAL_NAMES or stem.endswith("_model")
+
+
+def base_name(recorded: str) -> str:
+    """Return the file name of a path that was recorded on some other machine, with slashes of either kind."""
+    return recorded.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def _nothing(told: Mapping[str, ModelFile], folder: Folder) -> str:
+    """Say why there is no model file."""
+    for name, kind in folder.others.items():
+        if name.partition(".")[0].lower() in _USUAL_NAMES:
+            return f"{name} is {kind}, which is not followed or opened"
+    if told:
+        found = ", ".join(f"{name} ({what.contains or what.format})" for name, what in told.items())
+        return f"no model file, only {found}"
+    return "no model file"
+
+
+def _fingerprint(path: Path) -> tuple[str, int, float]:
+    """Return (sha256, bytes, modification time) of a file, read once."""
+    digest = hashlib.sha256()
+    size = 0
+    with open_regular(path) as stream:
+        while piece := stream.read(_CHUNK):
+            digest.update(piece)
+            size += len(piece)
+        return digest.hexdigest(), size, os.fstat(stream.fileno()).st_mtime
+
+
+def _settle_folder(draft: Draft, document: Mapping[str, Any], timezone: tzinfo) -> StagedModel | Unreadable:
+    """An MLflow model folder goes as it is; its fingerprint covers all of its files."""
+    path = draft.mlflow
+    if path is None:
+        raise TypeError("the draft names no MLflow model folder")
+    contents, fingerprint, size, modified = tree_fingerprint(path)
+    if contents.reason:
+        return _unreadable(draft, document, contents.reason, contents, timezone)
+    return _staged(draft, document, contents, _Held(path, fingerprint, size, modified), timezone)
+
+
+def _staged(
+    draft: Draft, document: Mapping[str, Any], contents: ModelFile, held: _Held, timezone: tzinfo
+) -> StagedModel:
+    metrics = read_metrics(document)
+    started, created, time_notes = read_times(document, draft.name, held.modified, timezone)
+    beside = tuple(f"{a.path.name} ({a.contains}) goes with it" for a in held.attachments)
+    native = contents.model_class in {"lightgbm.basic.Booster", "xgboost.core.Booster"}
+    if native and any("preprocessor" in a.contains or "Transformer" in a.contains for a in held.attachments):
+        beside = (*beside, "the booster expects columns that the attached preprocessor has already transformed")
+    return StagedModel(
+        name=draft.name,
+        path=draft.path,
+        model_file=held.path,
+        contents=contents,
+        model_type=_model_type(draft, document, contents),
+        created_at=created,
+        started_at=started,
+        fingerprint=held.fingerprint,
+        size=held.size,
+        metrics=metrics.values,
+        params=_params(document),
+        tags=_tags(document),
+        attachments=held.attachments,
+        notes=(*draft.notes, *_metric_notes(metrics), *time_notes, *contents.notes, *beside),
+    )
+
+
+def _metric_notes(metrics: Metrics) -> tuple[str, ...]:
+    return metrics.notes or ("no metrics are recorded",)
+
+
+def _unreadable(
+    draft: Draft, document: Mapping[str, Any], reason: str, contents: ModelFile | None, timezone: tzinfo
+) -> Unreadable:
+    recorded = any(key in document for key in CREATED_KEYS)
+    created = read_times(document, draft.name, 0, timezone)[1] if recorded else stamp_in_name(draft.name, timezone)
+    return Unreadable(
+        draft.name,
+        draft.path,
+        reason,
+        contents.format if contents else "",
+        _model_type(draft, document, contents),
+        read_metrics(document).values,
+        created,
+    )
+
+
+def _model_type(draft: Draft, document: Mapping[str, Any], contents: ModelFile | None) -> str:
+    """Recorded type, else the name's, else the class in the bytes."""
+    for key in TYPE_KEYS:
+        value = document.get(key)
+        if isinstance(value, str) and value.strip():
+            return value.strip()[:200]
+    if draft.model_type:
+        return draft.model_type
+    return class_to_type(contents.model_class) if contents and contents.model_class else ""
+
+
+def _params(document: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return recorded hyperparameters as MLflow params."""
+    for container in PARAM_CONTAINERS:
+        held = document.get(container)
+        if isinstance(held, dict) and held:
+            return dict([(str(k), _text(v)) for k, v in held.items() if v is not None][:MAX_PARAMS])
+    return NOTHING
+
+
+def _tags(document: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return what the document says about the model itself, for tags under the prefix `legacy.`."""
+    return {
+        key: _text(document[key])
+        for key in TAG_KEYS
+        if isinstance(document.get(key), str | int | float) and str(document[key]).strip()
+    }
+
+
+def _text(value: Any) -> str:
+    return (value if isinstance(value, str) else repr(value))[:MAX_TEXT]

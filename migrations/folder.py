@@ -1,0 +1,112 @@
+"""What lies in one folder of a legacy tree, and what are these files? Read once, remembered for all layouts."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from migrations.formats import tell
+from migrations.json_files import UnreadableJsonError, read_json
+from migrations.model import ModelFile
+
+MAX_NAMES: Final = 200_000
+
+
+@dataclass(slots=True)
+class Folder:
+    """One directory: regular files, subfolders, and entries that are neither, with lazy knowledge of their contents.
+
+    Attributes:
+        root: the path that the scan was asked for; nothing outside it is looked at.
+        files: name to path of regular files, sorted by name.
+        folders: names of real subfolders.
+        others: name to what it is ("a link", "a named pipe"), never opened.
+
+    """
+
+    path: Path
+    root: Path
+    files: Mapping[str, Path]
+    folders: tuple[str, ...]
+    others: Mapping[str, str]
+    _told: dict[str, ModelFile | None] = field(default_factory=dict)
+    _documents: dict[str, Any] = field(default_factory=dict)
+
+    def tell(self, name: str) -> ModelFile | None:
+        """Return what the file is; a file that cannot be read is told so."""
+        if name not in self._told:
+            try:
+                self._told[name] = tell(self.files[name])
+            except OSError as error:
+                reason = f"cannot be read: {error.strerror or error}"
+                self._told[name] = ModelFile("", "unknown", reason, damaged=True)
+        return self._told[name]
+
+    def document(self, name: str) -> Any:
+        """Return the parsed JSON of the file; raise UnreadableJsonError where it is none."""
+        if name not in self._documents:
+            try:
+                self._documents[name] = read_json(self.files[name])
+            except UnreadableJsonError as error:
+                self._documents[name] = error
+        found = self._documents[name]
+        if isinstance(found, UnreadableJsonError):
+            raise found
+        return found
+
+    def model_files(self) -> dict[str, ModelFile]:
+        """Return every file that has to do with models (also refused ones), by name."""
+        told = {name: self.tell(name) for name in self.files}
+        return {name: what for name, what in told.items() if what is not None}
+
+    def json_names(self) -> list[str]:
+        """Return the names of JSON files that are no models themselves."""
+        return [name for name in self.files if name.lower().endswith(".json") and self.tell(name) is None]
+
+    def without(self, names: frozenset[str]) -> Folder:
+        """Return the same folder with fewer files; what is known stays known."""
+        left = {name: path for name, path in self.files.items() if name not in names}
+        return Folder(self.path, self.root, left, self.folders, self.others, self._told, self._documents)
+
+
+def list_folder(path: Path, root: Path) -> Folder:
+    """Read one directory.
+
+    Raises:
+        OSError: it cannot be read or is gone.
+
+    """
+    files: dict[str, Path] = {}
+    folders: list[str] = []
+    others: dict[str, str] = {}
+    with os.scandir(path) as entries:
+        for index, entry in enumerate(entries):
+            if index >= MAX_NAMES:
+                others["…"] = f"more than {MAX_NAMES:,} names; the rest is not looked at"
+                break
+            kind = _kind(entry)
+            if kind == "file":
+                files[entry.name] = Path(entry.path)
+            elif kind == "folder":
+                folders.append(entry.name)
+            elif kind:
+                others[entry.name] = kind
+    return Folder(path, root, dict(sorted(files.items())), tuple(sorted(folders)), others)
+
+
+def _kind(entry: os.DirEntry[str]) -> str:
+    """Return file, folder, or what else it is; an entry that vanished meanwhile is nothing."""
+    try:
+        mode = entry.stat(follow_symlinks=False).st_mode
+    except OSError:
+        return ""
+    if stat.S_ISREG(mode):
+        return "file"
+    if stat.S_ISDIR(mode):
+        return "folder"
+    words = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a named pipe", stat.S_IFSOCK: "a socket"}
+    return words.get(stat.S_IFMT(mode), "a device")

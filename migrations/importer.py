@@ -1,0 +1,68 @@
+"""How does the daemon, or the command line, import what lies below a folder? Scan, plan, apply in one call."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime, tzinfo
+from pathlib import Path
+
+from migrations.apply import apply
+from migrations.model import ImportOutcome
+from migrations.plan import plan
+from migrations.scan import scan
+from selector.ports import Clock, Progress, Registry, RunWriter
+
+
+def new_batch(now: datetime) -> str:
+    """Return an id for one import: its time in UTC, and six digits that no other import has."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+class LegacyImporter:
+    """Implements `selector.ports.StagedImporter`.
+
+    Args:
+        writer: where runs go.
+        registry: where versions go.
+        clock: for the batch's id.
+        layout: the only layout to use; None for all.
+        timezone: for recorded times without a zone.
+
+    """
+
+    def __init__(
+        self, writer: RunWriter, registry: Registry, clock: Clock, *, layout: str | None = None, timezone: tzinfo = UTC
+    ) -> None:
+        self._writer, self._registry, self._clock = writer, registry, clock
+        self._layout, self._timezone = layout, timezone
+
+    def import_folder(self, folder: Path, model: str, experiment: str) -> Sequence[ImportOutcome]:
+        """Import what is new below the folder and return one outcome per staged model."""
+        return self.import_paths([folder], model, experiment)
+
+    def import_paths(
+        self,
+        paths: Sequence[Path],
+        model: str,
+        experiment: str,
+        *,
+        batch: str | None = None,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+    ) -> tuple[ImportOutcome, ...]:
+        """Import what is new below some paths.
+
+        Args:
+            paths: folders or model files.
+            model: name of the registered model.
+            experiment: name of the experiment; it is made where it is missing.
+            batch: id under which the import can be undone; a new one by default.
+            dry_run: say what would be done and write nothing.
+            progress: called while scanning and while importing.
+
+        """
+        found = scan(paths, layout=self._layout, timezone=self._timezone, progress=progress)
+        imported = self._writer.imported(experiment)
+        chosen = plan(found, imported, model, experiment, batch or new_batch(self._clock.now()))
+        return apply(chosen, self._writer, self._registry, dry_run=dry_run, progress=progress)

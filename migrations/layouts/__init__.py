@@ -1,0 +1,63 @@
+"""Which legacy layouts are known: one file each, asked in this order, then those that other packages add.
+
+A package adds a layout with an entry point in the group `mlflow_selector.layouts` whose value is an object with the
+two members of `Layout`. Layouts of other packages are asked before the last one, which takes bare model files.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from importlib.metadata import entry_points
+from typing import Final
+
+from migrations.layouts import bare_files, mlflow_model, model_folder, registry_file, staging_folder, stem_pairs
+from migrations.layouts.layout import Layout, Reading
+from selector.errors import UsageError
+
+__all__ = ["ENTRY_POINT_GROUP", "Layout", "Reading", "layouts"]
+
+ENTRY_POINT_GROUP: Final = "mlflow_selector.layouts"
+BUILT_IN: Final[tuple[Layout, ...]] = (
+    staging_folder.LAYOUT,
+    mlflow_model.LAYOUT,
+    registry_file.LAYOUT,
+    stem_pairs.LAYOUT,
+    model_folder.LAYOUT,
+)
+LAST: Final[Layout] = bare_files.LAYOUT
+
+_log = logging.getLogger(__name__)
+
+
+def layouts(only: str | None = None) -> Sequence[Layout]:
+    """Return all layouts in the order in which they are asked.
+
+    Args:
+        only: the name of the single layout to use.
+
+    Raises:
+        UsageError: no layout has this name.
+
+    """
+    known = (*BUILT_IN, *_added(), LAST)
+    if only is None:
+        return known
+    chosen = [layout for layout in known if layout.name == only]
+    if not chosen:
+        names = ", ".join(layout.name for layout in known)
+        raise UsageError(f"There is no layout named {only!r}.", advice=f"Known layouts: {names}.")
+    return chosen
+
+
+def _added() -> list[Layout]:
+    """Load layouts of other packages; one that cannot be loaded is reported and left out."""
+    found: list[Layout] = []
+    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name):
+        try:
+            loaded = point.load()
+        except (ImportError, AttributeError) as error:
+            _log.warning("layout %s cannot be loaded and is left out: %s", point.name, error)
+            continue
+        found.append(loaded)
+    return found

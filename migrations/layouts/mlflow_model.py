@@ -1,0 +1,33 @@
+"""The layout of a folder with an MLmodel file: it is one MLflow model already and goes as it is."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from migrations.drafts import Draft
+from migrations.folder import Folder
+from migrations.layouts.layout import Reading
+from migrations.layouts.staging_folder import DOCUMENTS
+
+
+class MlflowModel:
+    """A folder that `mlflow.<flavour>.save_model` wrote."""
+
+    name = "mlflow-models"
+
+    def read(self, folder: Folder) -> Reading | None:
+        """Claim the folder as one unit."""
+        if "MLmodel" not in folder.files:
+            return None
+        plain = folder.path.name in {"model", "artifacts"} and folder.path != folder.root
+        draft = Draft(
+            name=f"{folder.path.parent.name}/{folder.path.name}" if plain else folder.path.name,
+            path=folder.path,
+            candidates=(),
+            documents=tuple(name for name in DOCUMENTS if name in folder.files),
+            mlflow=folder.path,
+        )
+        return Reading((draft,), frozenset(folder.files), whole=True)
+
+
+LAYOUT: Final = MlflowModel()

@@ -1,0 +1,140 @@
+"""What is in a legacy model store? A walk that reads, never writes, never unpickles, and stops for no single entry."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import Final
+
+from migrations.drafts import settle
+from migrations.folder import Folder, list_folder
+from migrations.layouts import Layout, layouts
+from migrations.model import Scan, StagedModel, Unreadable
+from selector.errors import UsageError
+from selector.ports import Progress
+
+SKIPPED: Final = frozenset(
+    {
+        ".git",
+        ".hg",
+        ".svn",
+        ".dvc",
+        ".venv",
+        "venv",
+        "node_modules",
+        "__pycache__",
+        ".ipynb_checkpoints",
+        ".cache",
+        ".trash",
+    }
+)
+MAX_FOLDERS: Final = 200_000
+MAX_DEPTH: Final = 32
+
+
+class _Walk:
+    """One scan under way."""
+
+    def __init__(self, asked: Sequence[Layout], timezone: tzinfo, progress: Progress | None) -> None:
+        self.layouts, self.timezone, self.progress = asked, timezone, progress
+        self.models: list[StagedModel] = []
+        self.unreadable: list[Unreadable] = []
+        self.notes: list[str] = []
+        self.seen: set[Path] = set()
+
+    def tree(self, root: Path) -> None:
+        """Walk everything below a root, breadth first, folders in order of their names."""
+        todo = [(root, 0)]
+        while todo:
+            path, depth = todo.pop(0)
+            if path in self.seen:
+                continue
+            self.seen.add(path)
+            if len(self.seen) > MAX_FOLDERS:
+                self.notes.append(f"there are more than {MAX_FOLDERS:,} folders; the rest is not looked at")
+                return
+            if self.progress:
+                self.progress(f"scanning {path.name}", len(self.seen), len(self.seen) + len(todo))
+            below = self.folder(path, root)
+            if below and depth >= MAX_DEPTH:
+                self.notes.append(f"{path} is nested deeper than {MAX_DEPTH} folders; what is below is not looked at")
+            elif below:
+                todo += [(path / name, depth + 1) for name in below]
+
+    def folder(self, path: Path, root: Path) -> tuple[str, ...]:
+        """Read one folder with all layouts; return the subfolders that are still to be walked."""
+        try:
+            folder = list_folder(path, root)
+        except OSError as error:
+            reason = f"the folder cannot be read: {error.strerror or error}"
+            self.unreadable.append(Unreadable(path.name, path, reason))
+            return ()
+        if "meta.yaml" in folder.files and not {"MLmodel"} & set(folder.files):
+            self.notes.append(f"{path} is part of an MLflow file store: import it with `migrate store`")
+            return ()
+        return self.read(folder)
+
+    def read(self, folder: Folder) -> tuple[str, ...]:
+        """Ask the layouts in turn; each sees what the ones before it left."""
+        for layout in self.layouts:
+            reading = layout.read(folder)
+            if reading is None:
+                continue
+            for draft in reading.drafts:
+                found = settle(draft, folder, self.timezone)
+                if isinstance(found, StagedModel):
+                    self.models.append(found)
+                else:
+                    self.unreadable.append(found)
+            self.unreadable += reading.unreadable
+            self.notes += reading.notes
+            if reading.whole:
+                return ()
+            folder = folder.without(reading.used)
+        self.unreadable += [
+            Unreadable(name, folder.path / name, f"{name} is {kind}; it is not followed or opened", ignored=True)
+            for name, kind in folder.others.items()
+        ]
+        return tuple(name for name in folder.folders if name not in SKIPPED)
+
+
+def scan(
+    paths: Sequence[Path],
+    *,
+    layout: str | None = None,
+    timezone: tzinfo = UTC,
+    progress: Progress | None = None,
+) -> Scan:
+    """List every model below some paths, and why each of the others cannot be imported.
+
+    Nothing is written, no link is followed, nothing is unpickled. One bad entry costs only itself.
+
+    Args:
+        paths: folders or single model files; each must exist.
+        layout: the name of the only layout to use; by default all of them.
+        timezone: for recorded times without a zone.
+        progress: called once a folder.
+
+    Returns:
+        Models oldest first (then by name), everything else by path.
+
+    Raises:
+        UsageError: a path does not exist, or no layout has this name.
+
+    """
+    walk = _Walk(layouts(layout), timezone, progress)
+    for given in paths:
+        path = Path(os.path.abspath(given))  # noqa: PTH100  resolve() would follow links, and paths identify entries
+        if path.is_dir():
+            walk.tree(path)
+        elif path.exists():
+            walk.read(Folder(path.parent, path.parent, {path.name: path}, (), {}))
+        else:
+            raise UsageError(f"{given} does not exist.", advice="Give folders or files of a legacy model store.")
+    return Scan(
+        tuple(sorted(walk.models, key=lambda m: (m.created_at, m.name, str(m.path)))),
+        tuple(sorted(walk.unreadable, key=lambda u: (str(u.path), u.name))),
+        tuple(dict.fromkeys(walk.notes)),
+    )
