@@ -93,6 +93,11 @@ class Configuration(Section):
         """Where the tracking address comes from: "file", "MLFLOW_TRACKING_URI" or "default"."""
         return self._tracking_from
 
+    def masked(self) -> dict[str, Any]:
+        """Return all that holds as plain JSON values that may be shown to anybody."""
+        found: dict[str, Any] = _masked(self)
+        return found
+
     @staticmethod
     def defaults(cwd: Path | None = None) -> Configuration:
         """Return what holds without any file: no models, paths relative to `cwd`."""
@@ -205,3 +210,31 @@ def _owner(configuration: Configuration, location: Location) -> tuple[Section, s
     if isinstance(value, Section) and value.shorthand:
         return value, value.shorthand
     return owner, key
+
+
+def _masked(value: Any) -> Any:
+    """Return plain values, what came from a reference and passwords in addresses masked."""
+    if isinstance(value, Section):
+        return {name: _masked(value.shown(name)) for name in type(value).model_fields}
+    if isinstance(value, dict):
+        return {name: _masked(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return [_masked(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
+
+
+def literal_passwords(configuration: Configuration) -> list[str]:
+    """Return a warning for each address that holds its password itself instead of a reference to it."""
+    addresses: list[tuple[str, Section, str]] = [
+        ("mlflow.tracking_uri", configuration.mlflow, "tracking_uri"),
+        ("mlflow.registry_uri", configuration.mlflow, "registry_uri"),
+        ("state.database", configuration.state, "database"),
+        *((f"notify[{index}].url", one, "url") for index, one in enumerate(configuration.notify)),
+    ]
+    return [
+        f"{name} holds a password; keep it out of the file: ${{env:NAME}}, ${{file:PATH}} or ${{credential:NAME}}"
+        for name, section, key in addresses
+        if "@" in str(getattr(section, key))
+        and section.shown(key) != getattr(section, key)
+        and not section.referred(key)
+    ]

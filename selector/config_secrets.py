@@ -22,7 +22,7 @@ class Expansion:
 
     Attributes:
         origins: where a reference was, and the text as it was written.
-        secrets: the values that references stood for.
+        secrets: the values that references stood for, where they can be secret.
 
     """
 
@@ -57,24 +57,33 @@ def _walk(value: Any, location: Location, folder: Path, environment: Mapping[str
 
 
 def _replace(text: str, location: Location, folder: Path, environment: Mapping[str, str], out: Expansion) -> str:
-    def one(found: re.Match[str]) -> str:
+    found: list[tuple[str, str]] = []
+
+    def one(reference: re.Match[str]) -> str:
         try:
-            secret = _resolve(found.group(1), found.group(2), folder, environment)
+            value = _resolve(reference.group(1), reference.group(2), folder, environment)
         except ValueError as error:
             out.problems.append(Problem(location, str(error)))
             return ""
-        out.secrets.add(secret)
-        return secret
+        found.append((reference.group(1), value))
+        return value
 
     left = _LOOKALIKE.findall(_REFERENCE.sub("", text))
     if left:
-        out.problems.append(
-            Problem(
-                location, f"{left[0]!r} is no reference; write ${{env:NAME}}, ${{file:PATH}} or ${{credential:NAME}}"
-            )
-        )
+        said = f"{left[0]!r} is no reference; write ${{env:NAME}}, ${{file:PATH}} or ${{credential:NAME}}"
+        out.problems.append(Problem(location, said))
     out.origins[location] = text
-    return _REFERENCE.sub(one, text)
+    whole = _REFERENCE.sub(one, text)
+    out.secrets |= {value for kind, value in found if _is_secret(kind, value, location, whole)}
+    return whole
+
+
+def _is_secret(kind: str, value: str, location: Location, whole: str) -> bool:
+    """Tell a password from a host name that happens to stand in the environment: the latter may be printed."""
+    if kind != "env" or location[:1] == ("notify",):
+        return True
+    user_part, query = whole.rpartition("@")[0], whole.partition("?")[2]
+    return location[:1] in (("mlflow",), ("state",)) and (value in user_part or value in query)
 
 
 def _resolve(kind: str, name: str, folder: Path, environment: Mapping[str, str]) -> str:

@@ -64,6 +64,10 @@ class Section(BaseModel):
         value = getattr(self, name)
         return redact(value) if isinstance(value, str) else value
 
+    def referred(self, name: str) -> bool:
+        """Tell whether the value of one key came from a reference."""
+        return name in self._origins
+
     def __repr_args__(self) -> Any:
         for name in type(self).model_fields:
             yield name, self.shown(name)

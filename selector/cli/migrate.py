@@ -1,0 +1,173 @@
+"""How do models that were stored without MLflow come into MLflow: scan, apply, undo?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, tzinfo
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from selector.cli.commands import Listed
+from selector.cli.lazy import LazyGroup, verb
+from selector.cli.options import Zone, actor, as_json, dry_run, house
+from selector.cli.output import show
+from selector.cli.progress import progress_bar
+from selector.errors import UsageError
+
+if TYPE_CHECKING:
+    from selector.ports import RunWriter
+    from selector.workflows.house import House
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+migrate = LazyGroup(
+    "migrate",
+    help="Bring models that were stored without MLflow into MLflow. The old store is only ever read.",
+    table={
+        "Commands": (
+            Listed("scan", "selector.cli.migrate:scan", "List what is there, and why something cannot be imported."),
+            Listed("apply", "selector.cli.migrate:apply", "Import it; safe to repeat and to interrupt."),
+            Listed("undo", "selector.cli.migrate:undo", "Take one import back."),
+        )
+    },
+)
+
+paths = click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
+)
+upgrade_database = click.option(
+    "--upgrade-database", is_flag=True, default=False, help="Let MLflow migrate an older database in place."
+)
+
+
+def reading(command: Decorated) -> Decorated:
+    """Add the options that say how a legacy store is read."""
+    command = click.option(
+        "--timezone",
+        type=Zone(),
+        default="UTC",
+        metavar="ZONE",
+        help="Zone of recorded times that name none, for example Europe/Berlin. Default: UTC.",
+    )(command)
+    return click.option("--layout", metavar="NAME", help="Use only this layout. Default: all that fit.")(command)
+
+
+@verb("scan", example="mlflow-selector migrate scan models/staging\nmlflow-selector migrate scan models --json")
+@paths
+@reading
+@as_json
+def scan(paths: tuple[Path, ...], *, layout: str | None, timezone: tzinfo, as_json: bool) -> None:
+    """List every model below these paths: format, metrics, time, and why something cannot be imported.
+
+    Reads only; no model is loaded.
+    """
+    from migrations import scan as scanner  # noqa: PLC0415 - costs more than the help
+    from migrations import summary  # noqa: PLC0415 - the same
+    from selector.cli import tables  # noqa: PLC0415 - the same
+
+    with progress_bar() as progress:
+        found = scanner.scan(paths, layout=layout, timezone=timezone, progress=progress)
+    document = summary.scan_document(found)
+    show(document, tables.imported(document), as_json=as_json)
+
+
+@verb(
+    "apply",
+    example="mlflow-selector migrate apply models/staging --model churn --experiment churn_monitoring --dry-run",
+)
+@paths
+@click.option("--model", required=True, metavar="NAME", help="The registered model that versions are made of.")
+@click.option("--experiment", required=True, metavar="NAME", help="The experiment that runs go to.")
+@reading
+@dry_run
+@as_json
+@upgrade_database
+def apply(
+    paths: tuple[Path, ...],
+    *,
+    model: str,
+    experiment: str,
+    layout: str | None,
+    timezone: tzinfo,
+    dry_run: bool,
+    as_json: bool,
+    upgrade_database: bool,
+) -> int:
+    """Import what is below these paths: one finished run, with its old time, and one version per model.
+
+    Importing again imports nothing twice; an interrupted import goes on where it stopped.
+    """
+    _check_name(model)
+    with house(writable=not dry_run, upgrade_database=upgrade_database, needed=False) as opened:
+        from migrations import summary  # noqa: PLC0415 - costs more than the help
+        from migrations.importer import LegacyImporter, new_batch  # noqa: PLC0415 - the same
+        from selector.cli import tables  # noqa: PLC0415 - the same
+
+        batch = new_batch(opened.clock.now())
+        importer = LegacyImporter(
+            _writer(opened), opened.registry, opened.clock, layout=layout, timezone=timezone or UTC
+        )
+        with _lease(opened, dry_run=dry_run):
+            outcomes = importer.import_paths(
+                paths, model, experiment, batch=batch, dry_run=dry_run, progress=opened.progress
+            )
+            made = sum(outcome.status == "imported" for outcome in outcomes)
+            if made and not dry_run:
+                said = f"{made} models imported into experiment {experiment} as batch {batch}"
+                _record(opened, model, "imported", said, {"batch": batch, "imported": made})
+    document = summary.apply_document(outcomes, batch) | {"dry_run": dry_run}
+    text = tables.imported(document)
+    if made:
+        text += f"\nbatch {batch}; to take it back: mlflow-selector migrate undo {batch}"
+    show(document, text, as_json=as_json)
+    return summary.exit_code(outcomes)
+
+
+@verb("undo", example="mlflow-selector migrate undo 20251120T101500Z-3fa9c1")
+@click.argument("batch", metavar="BATCH")
+@dry_run
+@as_json
+@upgrade_database
+def undo(batch: str, *, dry_run: bool, as_json: bool, upgrade_database: bool) -> int:
+    """Take one import back: its versions and runs, except those that somebody uses."""
+    with house(writable=not dry_run, upgrade_database=upgrade_database, needed=False) as opened:
+        from migrations import summary  # noqa: PLC0415 - costs more than the help
+        from migrations.undo import undo as take_back  # noqa: PLC0415 - the same
+        from selector.cli import tables  # noqa: PLC0415 - the same
+
+        with _lease(opened, dry_run=dry_run):
+            outcomes = take_back(batch, _writer(opened), opened.registry, dry_run=dry_run, progress=opened.progress)
+            if not dry_run:
+                for name in sorted({o.model for o in outcomes if o.status == "undone" and o.model}):
+                    _record(opened, name, "undone", f"batch {batch} was taken back", {"batch": batch})
+    document = summary.undo_document(batch, outcomes) | {"dry_run": dry_run}
+    show(document, tables.undone(document), as_json=as_json)
+    return 1 if document["failed"] else 0
+
+
+def _check_name(model: str) -> None:
+    from selector.config_values import model_name  # noqa: PLC0415 - pydantic costs more than the help
+
+    try:
+        model_name(model)
+    except ValueError as error:
+        raise UsageError(str(error), advice="--model NAME") from None
+
+
+def _lease(opened: House, *, dry_run: bool) -> AbstractContextManager[None]:
+    return nullcontext() if dry_run else opened.lease.hold()
+
+
+def _writer(opened: House) -> RunWriter:
+    """Return the registry in its second role: the MLflow adapter implements both ports."""
+    return cast("RunWriter", opened.registry)
+
+
+def _record(opened: House, model: str, kind: str, reason: str, details: dict[str, Any]) -> None:
+    from selector.ports import Entry  # noqa: PLC0415 - numpy costs more than the help
+
+    entry = Entry(at=opened.clock.now(), model=model, kind=kind, actor=actor(), reason=reason, details=details)
+    opened.store.append((entry,))

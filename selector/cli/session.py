@@ -1,0 +1,71 @@
+"""What holds for one invocation: the configuration, how much to say, and where the result goes?"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from selector.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from selector.config import Configuration
+
+_LEVELS = ("WARNING", "INFO", "DEBUG")
+
+
+@dataclass(slots=True)
+class Session:
+    """One invocation of the command line.
+
+    Attributes:
+        config_path: the option --config; None looks in the usual places.
+        verbose: how often -v was given.
+        debug: show tracebacks.
+        secrets: values that must not be printed.
+        out: where the result goes.
+
+    """
+
+    config_path: Path | None = None
+    verbose: int = 0
+    debug: bool = False
+    secrets: frozenset[str] = frozenset()
+    out: TextIO = field(default_factory=lambda: sys.stdout)
+
+    def configuration(self, *, needed: bool = True) -> Configuration:
+        """Return the checked configuration; without a file the defaults, unless it is needed.
+
+        Raises:
+            ConfigurationError: it is wrong, or needed and missing.
+
+        """
+        from selector.config import Configuration, find, load  # noqa: PLC0415 - pydantic costs more than all the help
+
+        try:
+            path = find(self.config_path)
+        except ConfigurationError:
+            if needed:
+                raise
+            configuration = Configuration.defaults(Path.cwd())
+        else:
+            configuration = load(path)
+        self.secrets = configuration.secrets
+        self._log(configuration)
+        return configuration
+
+    def _log(self, configuration: Configuration) -> None:
+        from selector.adapters.logs import set_up_logging  # noqa: PLC0415 - only commands that do something log
+
+        level = configuration.logging.level.upper()
+        if self.verbose:
+            level = _LEVELS[min(self.verbose, len(_LEVELS) - 1)]
+        set_up_logging(level, as_json=configuration.logging.format == "json", secrets=self.secrets)
+
+
+def session() -> Session:
+    """Return the session of the command that is running."""
+    return click.get_current_context().find_root().ensure_object(Session)

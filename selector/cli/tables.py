@@ -1,0 +1,260 @@
+"""How do documents look to people: aligned plain-text tables within the terminal's width?"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.cells import cell_len, set_cell_size
+
+from selector.cli.session import session
+from selector.redaction import printable
+
+GAP = "  "
+NARROWEST = 12
+Document = Mapping[str, Any]
+
+
+def width() -> int | None:
+    """Return the columns there are; None in a pipe, where nothing is cut."""
+    if os.environ.get("COLUMNS", "").isdigit() or _to_terminal():
+        return shutil.get_terminal_size().columns
+    return None
+
+
+def _to_terminal() -> bool:
+    """Tell whether the result goes to a terminal."""
+    return session().out.isatty()
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int | None, indent: str = "") -> list[str]:
+    """Return aligned lines; the last column takes what is left of the width and is cut there.
+
+    Args:
+        heads: the column titles.
+        rows: values; None becomes a dash, numbers stand right.
+        limit: columns of the terminal; None cuts nothing.
+        indent: what each line begins with.
+
+    """
+    cells = [[_cell(value) for value in row] for row in rows]
+    right = [any(_is_number(row[i]) for row in rows) for i in range(len(heads))]
+    widths = [max(cell_len(line[i]) for line in [list(heads), *cells]) for i in range(len(heads))]
+    if limit is not None:
+        left = limit - len(indent) - sum(widths[:-1]) - len(GAP) * (len(heads) - 1)
+        widths[-1] = min(widths[-1], max(left, NARROWEST))
+    return [indent + _joined(line, widths, right) for line in [list(heads), *cells]]
+
+
+def _joined(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    parts = []
+    for text, size, to_the_right in zip(line, widths, right, strict=True):
+        cut = text if cell_len(text) <= size else set_cell_size(text, size - 1) + "…"
+        space = " " * (size - cell_len(cut))
+        parts.append(space + cut if to_the_right else cut + space)
+    return GAP.join(parts).rstrip()
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value == "":
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return printable(str(value))
+
+
+def _version(who: Document | None) -> str | None:
+    if not who:
+        return None
+    number = f"v{who['version']}" if who.get("version") else "unregistered"
+    return f"{number} {who['name']}" if who.get("name") else number
+
+
+def _score(who: Document | None) -> str | None:
+    """Return "F1 0.7974" from the scores that a decision left on a version."""
+    scores = (who or {}).get("scores") or {}
+    name, value = next(((k, v) for k, v in scores.items() if isinstance(v, float)), ("", None))
+    return None if value is None else f"{scores.get('metric', name)} {value:.4f}"
+
+
+def _when(text: str | None) -> str | None:
+    return text[:19].replace("T", " ") if text else None
+
+
+def _interval(low: float | None, high: float | None) -> str | None:
+    return None if low is None or high is None else f"{low:.4f} to {high:.4f}"
+
+
+def status(found: Sequence[Document]) -> str:
+    """Return one line per model."""
+    heads = ("model", "champion", "score", "challenger", "previous", "health", "state", "last decision (UTC)")
+    rows = []
+    for one in found:
+        last = one.get("last_decision") or {}
+        state = "paused" if one.get("paused") else "shadow" if one.get("shadow") else "active"
+        pending = one.get("pending")
+        said = " ".join(str(part) for part in (_when(last.get("at")), last.get("verdict")) if part)
+        rows.append(
+            (
+                one["model"],
+                _version(one.get("champion")),
+                _score(one.get("champion")),
+                _version(one.get("challenger")),
+                _version(one.get("previous")),
+                one.get("health"),
+                f"{pending['kind']} unfinished" if pending else state,
+                said,
+            )
+        )
+    return "\n".join(table(heads, rows, limit=width()))
+
+
+def ranking(standings: Sequence[Document], indent: str = "  ") -> list[str]:
+    """Return a ranking: what it is, its score with the interval, and why it may or did not win."""
+    if not standings:
+        return []
+    heads = ("", "candidate", "version", "score", "95 % interval", "lead", "")
+    rows = []
+    place = 0
+    for one in standings:
+        place += bool(one.get("eligible"))
+        rows.append(
+            (
+                place if one.get("eligible") else "",
+                one.get("name"),
+                f"v{one['version']}" if one.get("version") else None,
+                one.get("score"),
+                _interval(one.get("low"), one.get("high")),
+                one.get("lead"),
+                _remark(one),
+            )
+        )
+    rows = [("" if row[0] == "" else row[0], *row[1:]) for row in rows]
+    return table(heads, rows, limit=width(), indent=indent)
+
+
+def _remark(one: Document) -> str:
+    if one.get("reasons"):
+        return "; ".join(one["reasons"])
+    parts = ["champion"] if one.get("champion") else []
+    parts += [f"{gate['gate']}: {gate['verdict']}" for gate in one.get("gates", ()) if gate.get("verdict") != "passed"]
+    if one.get("copies"):
+        parts.append(f"same model as {', '.join(one['copies'])}")
+    return "; ".join(parts) or "eligible"
+
+
+def candidates(document: Document) -> str:
+    """Return everything that was considered, best first."""
+    lines = [f"{document['model']}: ranked by {document.get('metric', 'the metric')}"]
+    if document.get("rows"):
+        lines[0] += f" on {document['rows']} labelled rows"
+    shown = ranking(document.get("ranking", ()))
+    notes = [f"  note: {note}" for note in document.get("notes", ())]
+    return "\n".join([*lines, *(shown or ["  no candidates"]), *notes])
+
+
+def explanation(document: Document) -> str:
+    """Return the record of one decision: the verdict, the ranking, each gate with value, bound and margin."""
+    lines = [f"{document['model']}: {str(document.get('verdict', '')).replace('_', ' ')}. {document.get('reason', '')}"]
+    lines.append(f"  decision {document.get('decision')} of {_when(document.get('at'))} UTC by {document.get('actor')}")
+    if document.get("proof"):
+        lines.append(
+            f"  proof: {document['proof']}; metric: {document.get('metric')}; rows: {document.get('rows') or '-'}"
+        )
+    shown = ranking(document.get("ranking", ()))
+    lines += ["", *shown] if shown else []
+    gates = _gates(document.get("ranking", ()))
+    lines += ["", *gates] if gates else []
+    lines += [f"  note: {note}" for note in document.get("notes", ())]
+    turning = _turning_point(document)
+    lines += [f"  {turning}"] if turning else []
+    if document.get("report"):
+        lines.append(f"  report: {document['report']}")
+    return "\n".join(lines)
+
+
+def _gates(standings: Sequence[Document]) -> list[str]:
+    heads = ("candidate", "gate", "verdict", "value", "bound", "margin")
+    rows = [
+        (one.get("name"), gate["gate"], gate["verdict"], gate.get("value"), gate.get("bound"), gate.get("margin"))
+        for one in standings
+        for gate in one.get("gates", ())
+    ]
+    return table(heads, rows, limit=None, indent="  ") if rows else []
+
+
+def _turning_point(document: Document) -> str:
+    """Say what would have changed the verdict, where the record holds the numbers."""
+    if document.get("verdict") == "promoted":
+        return ""
+    near = next((o for o in document.get("ranking", ()) if o.get("eligible") and not o.get("champion")), None)
+    if near is None or near.get("lead") is None or near.get("needed_lead") is None:
+        return ""
+    rows = document.get("rows_needed")
+    more = f"; about {rows} labelled rows would settle the lead it has" if rows else ""
+    return f"to be promoted {near['name']} needs a lead of {near['needed_lead']:.4f}, and has {near['lead']:+.4f}{more}"
+
+
+def history(document: Document) -> str:
+    """Return the ledger, oldest first, and who was champion at the time that was asked for."""
+    entries = document.get("entries", ())
+    heads = ("at (UTC)", "model", "what", "version", "before", "by", "reason")
+    rows = [
+        (
+            _when(e["at"]),
+            e["model"],
+            e["kind"].replace("_", " "),
+            e.get("version"),
+            e.get("previous"),
+            e.get("actor"),
+            e.get("reason"),
+        )
+        for e in entries
+    ]
+    lines = table(heads, rows, limit=width()) if rows else ["nothing is recorded yet"]
+    for model, version in (document.get("champions") or {}).items():
+        lines.append(f"champion of {printable(model)} at {document['at']}: {f'v{version}' if version else 'none'}")
+    return "\n".join(lines)
+
+
+def imported(document: Document) -> str:
+    """Return what was found in a legacy store, and what became of each."""
+    heads = ("status", "name", "format", "type", "created (UTC)", "metrics", "version", "reason")
+    rows = [
+        (
+            one["status"],
+            one["name"],
+            one.get("format"),
+            one.get("model_type"),
+            _when(one.get("created_at")),
+            _few(one.get("metrics") or {}),
+            one.get("version"),
+            one.get("reason"),
+        )
+        for one in document.get("models", ())
+    ]
+    lines = table(heads, rows, limit=width()) if rows else ["no models found"]
+    counts = ", ".join(f"{document.get(key, 0)} {key}" for key in ("found", "imported", "skipped", "failed"))
+    return "\n".join([*lines, "", counts, *(f"note: {note}" for note in document.get("notes", ()))])
+
+
+def _few(metrics: Document) -> str:
+    shown = [f"{key} {value:.4g}" for key, value in list(metrics.items())[:2] if value is not None]
+    return ", ".join(shown) + (", …" if len(metrics) > len(shown) else "")
+
+
+def undone(document: Document) -> str:
+    """Return what was taken back."""
+    heads = ("status", "run", "name", "versions", "reason")
+    rows = [
+        (one["status"], one["run_id"], one["name"], ", ".join(map(str, one["versions"])), one.get("reason"))
+        for one in document.get("runs", ())
+    ]
+    lines = table(heads, rows, limit=width()) if rows else [f"no run of batch {document['batch']} is left"]
+    return "\n".join(lines)
