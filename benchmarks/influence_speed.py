@@ -70,7 +70,8 @@ def versus_bca(rows: int, *, resamples: int) -> None:
     note = "" if resamples == RESAMPLES else f" (timed with {resamples} resamples, scaled)"
     print(
         f"{rows:>9,} rows: two models measured in {1e3 * measured:.2f} ms, "
-        f"compared in {1e3 * (ours - measured):.2f} ms; {method} bootstrap with {RESAMPLES:,} resamples {scaled:8.2f} s{note}: {scaled / ours:,.0f} times the whole"
+        f"compared in {1e3 * (ours - measured):.2f} ms; {method} bootstrap with {RESAMPLES:,} resamples {scaled:.2f} s"
+        f"{note}: {scaled / ours:,.0f} times the whole"
     )
 
 

@@ -57,17 +57,6 @@ def lower_bound(
     return high if outcome.metric.direction == "minimize" else low
 
 
-def always_positive_f1(outcome: Outcome, positive: int) -> float:
-    """Return the binary F1 of a model that always answers the positive class, 2 p / (1 + p); NaN without counts.
-
-    A model that cannot beat this has learnt nothing, whatever its F1.
-    """
-    if outcome.confusion is None or outcome.rows == 0:
-        return math.nan
-    share = float(outcome.confusion[positive].sum()) / outcome.rows
-    return 2.0 * share / (1.0 + share)
-
-
 def wilson(hits: int, of: int, z: float) -> tuple[float, float]:
     """Return Wilson's score interval of a share."""
     share, square = hits / of, z * z / of

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from selector.domain.intervals import always_positive_f1, exact, interval, lower_bound, wilson
+from selector.domain.intervals import exact, interval, lower_bound, wilson
 from selector.domain.metric import metric
 from selector.domain.model import Predictions, Truth
 from selector.domain.outcomes import Outcome, measure
@@ -97,10 +97,6 @@ def test_grouped_rows_widen_the_interval():
     low, high = interval(found)
     wide_low, wide_high = interval(found, groups=np.repeat(np.arange(40), 5))
     assert wide_high - wide_low > 1.8 * (high - low)
-
-
-def test_the_f1_of_always_yes_is_the_floor_of_learning():
-    assert always_positive_f1(counted(10, 20, 10, 40), 1) == pytest.approx(2 * 0.25 / 1.25)
 
 
 @pytest.mark.parametrize(
