@@ -12,15 +12,20 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
-_TELLING_NAMES = (
-    r"(?:[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key"
-    r"|account[_-]?key|credential|signature)[\w.-]*|pwd|pass|auth|sig)"
+# Every pattern takes linear time on hostile text: names are possessive (++) and start only where a name can start.
+_TELLING = re.compile(
+    r"password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key|credential"
+    r"|signature|^(?:pwd|pass|auth|sig)$",
+    re.IGNORECASE,
 )
-_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,40}://)([^\s\"'<>`]+)")
-_PARAMETER = re.compile(rf"(?<![\w.-])({_TELLING_NAMES})=([^\s&;,#\"'<>`)\]}}]+)", re.IGNORECASE)
+_AFTER_SCHEME = re.compile(r"(?<=[A-Za-z0-9]://)(?:(?!://)[^\s\"'<>`])+")
+_PARAMETER = re.compile(r"(?<![\w.-])([\w.-]++)=([^\s&;,#\"'<>`)\]}]+)")
 _URI_PARAMETER = re.compile(r"([?&;](?:key|code|k|p|t)=)([^\s&;#\"'<>`]+)", re.IGNORECASE)
-_JSON_FIELD = re.compile(rf"([\"']{_TELLING_NAMES}[\"']\s*:\s*)(\"[^\"]*\"|'[^']*')", re.IGNORECASE)
-_BEARER = re.compile(r"\b(Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_JSON_FIELD = re.compile(r"([\"'])([\w.-]++)\1(\s*+:\s*+)(\"[^\"]*+\"|'[^']*+')")
+_AUTHORIZATION = re.compile(
+    r"(\bauthorization[\"']?\s*+[:=]\s*+[\"']?(?:(?:basic|bearer)\s++)?)[^\s\"',]+", re.IGNORECASE
+)
+_BEARER = re.compile(r"(\bbearer\s++)[A-Za-z0-9._~+/=-]{16,}", re.IGNORECASE)
 _PORT = re.compile(r":\d{0,5}$")
 
 _SPACES = re.compile("[\t\n\v\f\r\x1c-\x1e\x85\u2028\u2029]+")
@@ -48,11 +53,14 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     pattern = _pattern(tuple(sorted({secret for secret in secrets if secret.strip()})))
     if pattern is not None:
         text = pattern.sub(HIDDEN, text)
-    text = _URI.sub(lambda found: found[1] + _without_user(found[2]), text)
-    text = _PARAMETER.sub(rf"\1={HIDDEN}", text)
+    text = _AFTER_SCHEME.sub(lambda found: _without_user(found[0]), text)
+    text = _PARAMETER.sub(lambda f: f"{f[1]}={HIDDEN}" if _TELLING.search(f[1]) else f[0], text)
     text = _URI_PARAMETER.sub(rf"\1{HIDDEN}", text)
-    text = _JSON_FIELD.sub(rf'\1"{HIDDEN}"', text)
-    return _BEARER.sub(rf"\1 {HIDDEN}", text)
+    text = _JSON_FIELD.sub(
+        lambda f: f"{f[1]}{f[2]}{f[1]}{f[3]}{f[4][0]}{HIDDEN}{f[4][0]}" if _TELLING.search(f[2]) else f[0], text
+    )
+    text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
+    return _BEARER.sub(rf"\1{HIDDEN}", text)
 
 
 def printable(text: str) -> str:

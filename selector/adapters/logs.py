@@ -23,7 +23,8 @@ def register_secret(value: str) -> None:
 
 def clean(text: str) -> str:
     """Return the text as one printable line without credentials and without any registered secret."""
-    return printable(redact(text, _SECRETS))
+    # Again afterwards: control characters inside a secret would have hidden it from the first look.
+    return redact(printable(redact(text, _SECRETS)), _SECRETS)
 
 
 def set_up_logging(
@@ -109,13 +110,13 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _texts(record: logging.LogRecord) -> list[str]:
-    texts = [record.getMessage(), record.exc_text, record.stack_info]
-    return [printable(" | ".join(text.splitlines())) for text in texts if text]
+    rest = [text for text in (record.exc_text, record.stack_info) if text]
+    return [printable(" | ".join(text.splitlines())) for text in (record.getMessage(), *rest)]
 
 
 def _clean_lines(text: str) -> str:
     # Redacted as a whole first: a secret may span lines.
-    return "\n".join(printable(line) for line in redact(text, _SECRETS).splitlines())
+    return "\n".join(clean(line) for line in redact(text, _SECRETS).splitlines())
 
 
 def _extras(record: logging.LogRecord) -> dict[str, Any]:
