@@ -135,7 +135,9 @@ def _is_flavour(module: Any) -> bool:
 
 
 def _paths(mlmodel: dict[str, Any]) -> str | None:
-    for key, value in _settings(mlmodel):
+    # MLflow notes there where the model was logged to, as an absolute URI; nothing is loaded from it.
+    loaded = {key: value for key, value in mlmodel.items() if key != "artifact_path"}
+    for key, value in _settings(loaded):
         if key in PATH_KEYS and isinstance(value, str) and not is_inside(value):
             return f"its MLmodel names a path outside of the model ('{key}: {value[:200]}')"
     return None
