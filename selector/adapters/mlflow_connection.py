@@ -16,7 +16,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from selector.adapters.mlflow_deadline import UNREACHABLE_ADVICE, redacted, within
 from selector.adapters.mlflow_schema import database_state, is_database, sqlite_file
@@ -225,15 +225,15 @@ def _get(uri: str, path: str, seconds: float) -> str:
         with urllib.request.urlopen(request, timeout=seconds, context=_tls(parts.scheme)) as answer:  # noqa: S310 - the same
             return bytes(answer.read(1000)).decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
-        _refuse_status(uri, path, error.code)
-        raise
+        with error:
+            _refuse_status(uri, path, error.code)
     except (urllib.error.URLError, OSError, ValueError) as error:
         reason = redacted(str(getattr(error, "reason", error)))
         message = f"MLflow at {redacted(uri)} cannot be reached: {reason}."
         raise MlflowUnreachableError(message, advice=UNREACHABLE_ADVICE) from None
 
 
-def _refuse_status(uri: str, path: str, status: int) -> None:
+def _refuse_status(uri: str, path: str, status: int) -> NoReturn:
     where = redacted(uri)
     if status in {401, 403}:
         raise MlflowRefusedError(

@@ -266,6 +266,8 @@ class MemoryRegistry:
     def write(self, run: NewRun) -> WrittenRun:
         """Write one run in the steps that MLflow needs: it is FINISHED only when all of it is there."""
         self._reach()
+        if run.model_folder is not None and not (run.model_folder / "MLmodel").is_file():
+            raise MlflowRefusedError(f"{run.model_folder} holds no MLmodel file, so it is no model.")
         number = next(self._numbers)
         run_id = f"run{number:029d}"
         started, ended = run.started_at or run.ended_at or self._now(), run.ended_at or run.started_at or self._now()

@@ -93,7 +93,7 @@ class MlflowRegistry:
             model = self._connection.ask("get a registered model", lambda client: client.get_registered_model(name))
         except MissingError:
             return None
-        return registered_value(model, self._versions(_where_name(name)))
+        return registered_value(model, [v for v in self._versions(_where_name(name)) if v.name == name])
 
     def registered_models(self, names: Sequence[str]) -> Mapping[str, RegisteredModel]:
         """Return those of the names that exist, in O(pages) calls."""
@@ -248,6 +248,11 @@ class MlflowRegistry:
 
 
 def _where_name(name: str) -> str:
-    """Return the search filter for one registered model; MLflow's grammar knows both quotes but no escape."""
+    """Return a search filter that finds the model's versions, and perhaps a few of others.
+
+    MLflow's grammar knows both quotes but no escape, so a name with both is asked for with a wildcard.
+    """
+    if "'" in name and '"' in name:
+        return "name LIKE '" + name.replace("'", "_") + "'"
     quote = '"' if "'" in name else "'"
     return f"name = {quote}{name}{quote}"

@@ -9,11 +9,12 @@ import operator
 import posixpath
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from selector.adapters.mlflow_connection import Connection, mlflow_module
 from selector.adapters.mlflow_deadline import within
+from selector.adapters.registry_mlflow_artifacts import MODEL_FILE
 from selector.adapters.registry_mlflow_runs import read_experiments
 from selector.adapters.registry_mlflow_values import milliseconds
 from selector.domain.model import FINGERPRINT_TAG, Run
@@ -64,6 +65,8 @@ class ImportIntoMlflow:
 
     def write(self, new: NewRun) -> WrittenRun:
         """Write one run. It is FINISHED only when all of it is there; after a crash it stays RUNNING, with its tags."""
+        if new.model_folder is not None and not (new.model_folder / MODEL_FILE).is_file():
+            raise MlflowRefusedError(f"{new.model_folder} holds no {MODEL_FILE} file, so it is no model.")
         entities = mlflow_module("mlflow.entities")
         metrics, params, tags = acceptable(new)
         number = self._experiment_id(new.experiment)
@@ -160,13 +163,15 @@ def acceptable(new: NewRun) -> tuple[dict[str, float], dict[str, str], dict[str,
     """
     renamed: dict[str, str] = {}
     cut: list[str] = []
-    metrics = {_key(key, renamed, kept): value for kept in [set[str]()] for key, value in new.metrics.items()}
-    params: dict[str, str] = {}
-    tags: dict[str, str] = {}
-    for key, value in new.params.items():
-        params[_key(key, renamed, params)] = _short(key, value, MOST_PARAM, cut)
-    for key, value in new.tags.items():
-        tags[_key(key, renamed, tags)] = _short(key, value, MOST_TAG, cut)
+    metrics = {accepted: new.metrics[key] for key, accepted in _accepted_keys(new.metrics, renamed).items()}
+    params = {
+        accepted: _short(key, new.params[key], MOST_PARAM, cut)
+        for key, accepted in _accepted_keys(new.params, renamed).items()
+    }
+    tags = {
+        accepted: _short(key, new.tags[key], MOST_TAG, cut)
+        for key, accepted in _accepted_keys(new.tags, renamed).items()
+    }
     if renamed:
         tags[RENAMED_TAG] = json.dumps(renamed, ensure_ascii=False)[:MOST_TAG]
     if cut:
@@ -174,17 +179,24 @@ def acceptable(new: NewRun) -> tuple[dict[str, float], dict[str, str], dict[str,
     return metrics, params, tags
 
 
-def _key(key: str, renamed: dict[str, str], taken: Any) -> str:
-    """Return a key that MLflow accepts and that is not taken; remember the original where it differs."""
+def _accepted_keys(keys: Iterable[str], renamed: dict[str, str]) -> dict[str, str]:
+    """Return, for each key, one that MLflow accepts; no two become the same. Remember those that differ."""
+    cleaned = {key: _cleaned(key) for key in keys}
+    found = {key: key for key, clean in cleaned.items() if key == clean}
+    for key, clean in cleaned.items():
+        if key == clean:
+            continue
+        taken = clean in found.values()
+        digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        found[key] = f"{clean[: MOST_KEY - 9]}_{digest}" if taken else clean
+        renamed[found[key]] = key
+    return found
+
+
+def _cleaned(key: str) -> str:
     clean = _FORBIDDEN.sub("_", key)[:MOST_KEY]
     if not clean or posixpath.normpath(clean) != clean or clean.startswith(("/", "..")) or clean == ".":
         clean = clean.replace("/", "_").replace(".", "_") or "_"
-    if clean != key and (clean in taken or clean in renamed):
-        clean = f"{clean[: MOST_KEY - 9]}_{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"
-    if clean != key:
-        renamed[clean] = key
-    if isinstance(taken, set):
-        taken.add(clean)
     return clean
 
 
