@@ -59,10 +59,10 @@ def index_key(text: str) -> str:
 
     PostgreSQL refuses NUL and index rows over 2.7 kB, and neither database takes lone surrogates.
     """
-    odd = "\x00" in text or any("\ud800" <= c <= "\udfff" for c in text)
-    if not odd and len(text) <= _LONGEST_KEY:
+    raw = text.encode("utf-8", "surrogatepass")
+    if "\x00" not in text and len(text) <= _LONGEST_KEY and raw.decode("utf-8", "replace") == text:
         return text
-    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return "sha256:" + hashlib.sha256(raw).hexdigest()
 
 
 def entry_record(entry: Entry) -> str:

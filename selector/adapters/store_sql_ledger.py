@@ -81,7 +81,7 @@ class SqlLedger:
     def _follows(self, row: Row[*tuple[Any, ...]], number: int, last: str) -> None:
         if row.seq != number or row.previous_hash != last:
             raise self._broken(f"entry {number} is missing or does not follow the one before it")
-        if _columns(number, self._checked(row), row.record, last) != row._asdict():
+        if _keys(self._checked(row)) != {"at": row.at, "model": row.model, "kind": row.kind, "decision": row.decision}:
             raise self._broken(f"entry {number} was found under other names than it was written")
 
     def _read(self, query: Select[Any]) -> tuple[Entry, ...]:
@@ -130,12 +130,18 @@ def _head(connection: Connection, database: Database) -> Row[*tuple[Any, ...]]:
 
 def _columns(number: int, entry: Entry, record: str, previous: str) -> dict[str, object]:
     return {
+        **_keys(entry),
         "seq": number,
+        "record": record,
+        "previous_hash": previous,
+        "hash": chained(previous, number, record),
+    }
+
+
+def _keys(entry: Entry) -> dict[str, str | None]:
+    return {
         "at": utc_text(entry.at),
         "model": index_key(entry.model),
         "kind": index_key(entry.kind),
         "decision": None if entry.decision is None else index_key(entry.decision),
-        "record": record,
-        "previous_hash": previous,
-        "hash": chained(previous, number, record),
     }
