@@ -9,9 +9,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from selector.adapters.report_svg import curve_plot, interval_plot, shown_in_plot
+from selector.adapters.report_svg import interval_plot, shown_in_plot
+from selector.adapters.report_svg_curves import curve_plot
 from selector.adapters.report_text import visible
 from selector.domain.report import Report
+from selector.domain.report_parts import RankedCandidate
 from selector.domain.report_words import chance, figure, signed, span
 
 MOST_CLASSES = 8
@@ -31,6 +33,7 @@ def render_html(report: Report) -> str:
         tested=any(c.lead is not None for c in report.ranking),
         shortlisted=sum(c.shortlisted for c in report.ranking),
         others=[c for c in report.ranking if c.why is not None],
+        challenger=_challenger(report),
         curves=_curves(report),
     )
 
@@ -73,6 +76,11 @@ def mistakes(confusion: Sequence[Sequence[float]], most: int = 10) -> list[tuple
     """Return the most frequent (true class, answered class, rows) with a wrong answer, most frequent first."""
     wrong = [(i, j, n) for i, row in enumerate(confusion) for j, n in enumerate(row) if i != j and n > 0]
     return sorted(wrong, key=lambda cell: (-cell[2], cell[0], cell[1]))[:most]
+
+
+def _challenger(report: Report) -> RankedCandidate | None:
+    """Return the best one that may compete and is not champion."""
+    return next((c for c in report.ranking if c.eligible and not c.champion and not c.winner), None)
 
 
 def _curves(report: Report) -> list[tuple[Markup, str]]:

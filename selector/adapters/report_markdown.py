@@ -12,8 +12,9 @@ from selector.domain.report_parts import ChampionLine, Data, Errors, ErrorsOf, R
 from selector.domain.report_words import chance, figure, signed, span
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~$#!])")
+_BLOCK_START = re.compile(r"^(\d*)([-+=.)])")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_SCHEME = re.compile(r"(?i)(https?|ftp|mailto|javascript|data|vbscript|file|xmpp):|www\.|@")
+_SCHEME = re.compile(r"(?i)(https?|ftp|mailto|javascript|data|vbscript|file|xmpp):|www\.")
 
 
 def render_markdown(report: Report) -> str:
@@ -45,14 +46,14 @@ def render_markdown(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return foreign text as Markdown that shows the very same characters and does nothing else.
+    """Return foreign text as Markdown that shows it as it is, and does nothing else.
 
-    Addresses are shown too, but not turned into links: a zero-width joiner keeps autolinkers away.
+    Addresses are shown too, but a zero-width joiner before the colon keeps them from becoming links.
     """
-    clean = visible(text)
+    clean = visible(text).strip()
     quiet = _SCHEME.sub(lambda m: m.group()[:-1] + "\u200d" + m.group()[-1], clean)
     marked = _SPECIAL.sub(r"\\\1", "".join(_ENTITIES.get(c, c) for c in quiet))
-    return re.sub(r"^(\s*)([-+=]|\d+[.)])", r"\1\\\2", marked) if marked[:1] in "-+=" else marked
+    return _BLOCK_START.sub(lambda m: f"{m.group(1)}\\{m.group(2)}", marked)
 
 
 def _code(text: str) -> str:
@@ -80,6 +81,7 @@ def _facts(report: Report) -> str:
         "Date": f"{report.at[:10]} {report.at[11:16]} UTC",
         "Decision": report.decision,
         "Reason": report.code,
+        "Proof": report.proof,
         "Policy": report.policy.digest,
         "By": report.actor,
     }
@@ -137,7 +139,7 @@ def _gates(subject: Subject) -> list[str]:
             figure(g.value),
             figure(g.bound),
             signed(g.margin),
-            g.verdict + (", only observed" if g.observe else ""),
+            escaped(g.verdict) + (", only observed" if g.observe else ""),
         ]
         for g in subject.gates
     ]
@@ -159,10 +161,13 @@ def _errors(errors: Errors) -> list[str]:
         )
     for model in errors.models:
         if model.confusion:
-            blocks += [f"{model.role.capitalize()}: {_who(model.name, model.version)}", _matrix(errors, model)]
+            blocks += [f"{escaped(model.role.capitalize())}: {_who(model.name, model.version)}", _matrix(errors, model)]
     drawn = [m for m in errors.models if m.roc]
     if drawn:
-        rows = [[f"{m.role}: {_who(m.name, m.version)}", figure(m.average_precision), figure(m.roc_auc)] for m in drawn]
+        rows = [
+            [f"{escaped(m.role)}: {_who(m.name, m.version)}", figure(m.average_precision), figure(m.roc_auc)]
+            for m in drawn
+        ]
         blocks.append(_table(["Curves of", "Average precision", "ROC AUC"], rows, (1, 2)))
     return blocks
 

@@ -1,6 +1,6 @@
-"""How do the numbers look: interval plot, precision-recall and ROC curves as small inline SVG, drawn by hand.
+"""How do the candidates' scores look: dots with their intervals and the champion's line, as inline SVG.
 
-Horizontal positions of the interval plot are percentages, so that it fills any width while its text keeps its size.
+Horizontal positions are percentages, so that the plot fills any width while its text keeps its size.
 Colours come from the page's style sheet by class; a drawing holds no script, no link and no outside resource.
 """
 
@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from selector.adapters.report_text import visible
-from selector.domain.curves import Points
 from selector.domain.report_parts import RankedCandidate, Report
 from selector.domain.report_words import figure, short, span
 
@@ -24,6 +23,12 @@ _ROW = 40
 _TOP = 26
 _AXIS = 30
 _LEFT, _RIGHT = 2.0, 98.0
+
+
+def drawn(template: str, *values: object) -> Markup:
+    """Fill values into a piece of SVG: foreign text is escaped and on one line, markup of our own stays as it is."""
+    safe = (visible(v) if isinstance(v, str) and not isinstance(v, Markup) else v for v in values)
+    return Markup(template).format(*safe)  # noqa: S704 - templates are literals of these modules
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,12 @@ def interval_plot(report: Report) -> Markup:
     if champion is not None and champion.score is not None:
         x = scale(champion.score)
         parts.append(
-            Markup('<line class="mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(x, _TOP - 8, bottom)
-            + Markup('<text class="mark" x="{}" y="12" text-anchor="{}">champion {}</text>').format(
-                x, _anchor(x), figure(champion.score)
+            drawn('<line class="mark" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>', x, _TOP - 8, bottom)
+            + drawn(
+                '<text class="mark" x="{}" y="12" text-anchor="{}">champion {}</text>',
+                x,
+                _anchor(x),
+                figure(champion.score),
             )
         )
     parts += [_candidate(c, scale, _TOP + _ROW * i) for i, c in enumerate(rows)]
@@ -71,34 +79,37 @@ def interval_plot(report: Report) -> Markup:
     )
     best = rows[0]
     label = f"{title}; first: {short(best.name)}, {figure(best.score)}"
-    return Markup(
-        '<svg class="plot" role="img" aria-label="{}" width="100%" height="{}"><title>{}</title>{}</svg>'
-    ).format(visible(label), bottom + _AXIS, title, Markup("").join(parts))
+    return drawn(
+        '<svg class="plot" role="img" aria-label="{}" width="100%" height="{}"><title>{}</title>{}</svg>',
+        label,
+        bottom + _AXIS,
+        title,
+        Markup("").join(parts),
+    )
 
 
 def _candidate(candidate: RankedCandidate, scale: _Scale, top: int) -> Markup:
     score = candidate.score if candidate.score is not None else math.nan
     kind = "winner" if candidate.winner else "champion" if candidate.champion else "held" if candidate.held else "other"
     version = f" v{candidate.version}" if candidate.version is not None else ""
-    name = visible(short(candidate.name, 44))
+    name = short(candidate.name, 44)
     interval = span(candidate.low, candidate.high)
-    tip = f"{visible(candidate.name)}{version}: {figure(score)}" + (f" ({interval})" if interval else "")
+    tip = f"{candidate.name}{version}: {figure(score)}" + (f" ({interval})" if interval else "")
     y = top + 23
     bar = Markup("")
     if candidate.low is not None and candidate.high is not None:
-        bar = Markup('<line class="bar" x1="{}" x2="{}" y1="{}" y2="{}"/>').format(
-            scale(candidate.low), scale(candidate.high), y, y
+        bar = drawn(
+            '<line class="bar" x1="{}" x2="{}" y1="{}" y2="{}"/>', scale(candidate.low), scale(candidate.high), y, y
         )
-    return Markup(
-        '<g class="{}"><title>{}</title><text x="{}%" y="{}"><tspan class="name">{}</tspan>'
+    return drawn(
+        '<g class="{}"><title>{}</title><text x="{}%" y="{}"><tspan class="name">\u2068{}\u2069</tspan>'
         '<tspan class="dim">{}</tspan></text><text class="value" x="{}%" y="{}" text-anchor="end">{}</text>'
-        '{}<circle cx="{}" cy="{}" r="{}"/></g>'
-    ).format(
+        '{}<circle cx="{}" cy="{}" r="{}"/></g>',
         kind,
         tip,
         _LEFT,
         top + 13,
-        f"\u2068{name}\u2069",
+        name,
         version,
         _RIGHT,
         top + 13,
@@ -112,9 +123,13 @@ def _candidate(candidate: RankedCandidate, scale: _Scale, top: int) -> Markup:
 
 def _grid(ticks: Sequence[float], scale: _Scale, bottom: int) -> Markup:
     lines = [
-        Markup('<line class="grid" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>').format(scale(t), _TOP - 8, bottom)
-        + Markup('<text class="tick" x="{}" y="{}" text-anchor="{}">{}</text>').format(
-            scale(t), bottom + 18, _anchor(scale(t)), tick_label(t, ticks)
+        drawn('<line class="grid" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>', scale(t), _TOP - 8, bottom)
+        + drawn(
+            '<text class="tick" x="{}" y="{}" text-anchor="{}">{}</text>',
+            scale(t),
+            bottom + 18,
+            _anchor(scale(t)),
+            tick_label(t, ticks),
         )
         for t in ticks
     ]
@@ -129,7 +144,9 @@ def _anchor(x: str) -> str:
 
 def _ticks(low: float, high: float) -> list[float]:
     """Return about five round numbers from at most `low` to at least `high`."""
-    if not high > low:
+    if not math.isfinite(high - low):
+        return [low, high]
+    if high - low <= max(1e-12 * abs(high), 1e-300):
         pad = abs(low) * 0.05 or 0.05
         low, high = low - pad, high + pad
     raw = (high - low) / 4
@@ -144,70 +161,3 @@ def tick_label(value: float, ticks: Sequence[float]) -> str:
     step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
     decimals = next((d for d in range(7) if abs(round(step, d) - step) < step * 1e-6), 6)
     return f"{value:,.{decimals}f}"
-
-
-_SIDE, _INSET = 240, 46
-
-
-def curve_plot(
-    title: str, x_label: str, y_label: str, lines: Sequence[tuple[str, str, Points]], base: float | None
-) -> Markup:
-    """Return a unit square with one polyline per model.
-
-    Args:
-        title: what is drawn, for the heading and for screen readers.
-        x_label: what runs to the right.
-        y_label: what runs upwards.
-        lines: (role, name, points in the unit square); the role is the style class.
-        base: what a coin would reach: a height in [0, 1], or None for the diagonal.
-
-    """
-    start, end = (0.0, 1.0) if base is None else (base, base)
-    marks = Markup("").join(
-        Markup(
-            '<line class="grid" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
-            '<line class="grid" x1="{3}" x2="{4}" y1="{5}" y2="{5}"/>'
-            '<text class="tick" x="{0}" y="{6}" text-anchor="middle">{7}</text>'
-            '<text class="tick" x="{8}" y="{9}" text-anchor="end">{7}</text>'
-        ).format(_x(t), _y(0), _y(1), _x(0), _x(1), _y(t), _y(0) + 15, f"{t:g}", _x(0) - 6, _y(t) + 4)
-        for t in (0, 0.5, 1)
-    )
-    paths = Markup("").join(
-        Markup('<polyline class="curve {}" points="{}"><title>{}</title></polyline>').format(
-            role, " ".join(f"{_x(a):.1f},{_y(b):.1f}" for a, b in points), visible(name)
-        )
-        for role, name, points in lines
-    )
-    names = " and ".join(visible(short(name)) for _, name, _ in lines)
-    size = _SIDE + _INSET + 10
-    return Markup(
-        '<svg class="square" role="img" aria-label="{}" viewBox="0 0 {} {}"><title>{}</title>{}'
-        '<line class="coin" x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}"/>{}'
-        '<text class="axis" x="{}" y="{}" text-anchor="middle">{}</text>'
-        '<text class="axis" x="12" y="{}" text-anchor="middle" transform="rotate(-90 12 {})">{}</text></svg>'
-    ).format(
-        f"{title} of {names}",
-        size,
-        size + 8,
-        title,
-        marks,
-        _x(0),
-        _y(start),
-        _x(1),
-        _y(end),
-        paths,
-        _x(0.5),
-        size + 2,
-        x_label,
-        _y(0.5),
-        _y(0.5),
-        y_label,
-    )
-
-
-def _x(share: float) -> float:
-    return _INSET + _SIDE * share
-
-
-def _y(share: float) -> float:
-    return 8 + _SIDE * (1 - share)

@@ -95,7 +95,11 @@ def build(
         errors=_errors(decision, subject, predictions, winner_version),
         data=_data(decision.truth, target),
         policy=PolicyLine(
-            decision.policy_digest, policy.rule, policy.confidence, policy.minimum_gain, words.policy_words(policy)
+            decision.policy_digest,
+            policy.rule,
+            policy.confidence,
+            policy.minimum_gain,
+            words.policy_words(policy, decision.metric),
         ),
         confinement=words.sentence(confinement),
         done=() if dry_run else tuple(words.sentence(d) for d in done),
@@ -141,7 +145,7 @@ def _gate(result: GateResult) -> GateLine:
 
 def _ranked(place: int, standing: Standing, decision: Decision, winner_version: int | None) -> RankedCandidate:
     versus, winner = standing.versus, standing is decision.winner
-    why = None if standing is decision.champion_after else words.why_not(standing, decision)
+    why = None if standing is decision.champion_after else words.why_not(standing, decision, winner_version)
     return RankedCandidate(
         place=place,
         name=words.quiet(standing.name),
@@ -181,7 +185,7 @@ def _luck(decision: Decision, policy: Policy, subject: Standing | None) -> LuckL
         refused_before=luck.refused_before,
         alpha=luck.alpha,
         bar=bar,
-        text=words.luck_words(luck, policy, bar, shared_rows=decision.truth is not None),
+        text=words.luck_words(decision, policy, bar),
     )
 
 

@@ -11,7 +11,7 @@ from selector.domain.gates import GateResult
 from selector.domain.metric import Metric
 from selector.domain.policy import Policy
 from selector.domain.ranking import Reason, Standing
-from selector.domain.verdict import Decision, Luck
+from selector.domain.verdict import Decision
 
 _VERDICTS = {
     "promoted": "Promoted",
@@ -110,7 +110,9 @@ def headline(decision: Decision, *, dry_run: bool, winner_version: int | None = 
 def expectation(decision: Decision) -> str:
     """Return what to expect of the winner in production, allowing for its having been picked as the best."""
     after = decision.champion_after
-    if decision.floor is None or after is None or after.score is None:
+    if decision.floor is None or not math.isfinite(decision.floor) or after is None or after.score is None:
+        return ""
+    if decision.metric.direction == "target":
         return ""
     upward = decision.metric.direction != "minimize"
     floor, score = _against(decision.floor, upward=upward), f"{after.score:.3f}"
@@ -124,14 +126,17 @@ def _against(value: float, *, upward: bool) -> str:
     return f"{(math.floor if upward else math.ceil)(value * 1000) / 1000:.3f}"
 
 
-def luck_words(luck: Luck, policy: Policy, bar: float | None, *, shared_rows: bool) -> str:
+def luck_words(decision: Decision, policy: Policy, bar: float | None) -> str:
     """Return how much luck the bar accounts for, in one or two sentences."""
-    if not shared_rows:
+    luck = decision.luck
+    if decision.truth is None:
         return "No rows are shared, so luck could not be accounted for."
     if policy.rule == "highest":
         return 'The rule is "highest": the best score wins, and luck is not accounted for.'
     if luck.judged == 0:
         return "No challenger was tested against the champion."
+    if decision.champion is None:
+        return f"There was no champion to beat: the best of {luck.judged} is judged on its own score."
     tried = f"{luck.judged} challenger{'' if luck.judged == 1 else 's'}"
     if luck.judged > 1:
         tried += f" that count as {luck.effective:.1f}"
@@ -141,7 +146,7 @@ def luck_words(luck: Luck, policy: Policy, bar: float | None, *, shared_rows: bo
     return f"{tried}. The more have tried, the higher the bar."
 
 
-def policy_words(policy: Policy) -> tuple[str, ...]:
+def policy_words(policy: Policy, metric: Metric) -> tuple[str, ...]:
     """Return the policy as sentences, the most important first."""
     share = f"{100 * policy.confidence:g} %"
     if policy.rule == "proven":
@@ -160,7 +165,7 @@ def policy_words(policy: Policy) -> tuple[str, ...]:
         else "Logged metrics are compared only when they come from the same dataset."
     )
     words = [
-        f"Models are ranked by {policy.metric.label()}.",
+        f"Models are ranked by {metric.label()}.",
         rule,
         f"A lead below {figure(policy.minimum_gain)} is not worth a change.",
         f"Fewer than {policy.minimum_effective_rows} effective rows say nothing.",
@@ -174,20 +179,22 @@ def policy_words(policy: Policy) -> tuple[str, ...]:
     return tuple(quiet(w) for w in words)
 
 
-def why_not(standing: Standing, decision: Decision) -> Reason:
+def why_not(standing: Standing, decision: Decision, winner_version: int | None = None) -> Reason:
     """Return why this one is not the champion: the code, and one sentence with the lead it would have needed."""
     if standing.reasons:
         first, *more = standing.reasons
         return Reason(first.code, " ".join(sentence(r.text) for r in (first, *more)))
     if standing.champion and decision.winner is not None:
-        return Reason("replaced", f"It was the champion; {_lead_of(decision.winner, standing, decision.metric)}")
+        return Reason(
+            "replaced", f"It was the champion; {_lead_of(decision.winner, standing, decision.metric, winner_version)}"
+        )
     failed = [g for g in standing.gates if not g.observe and g.verdict != "passed"]
     if failed:
         return _stopped(standing, failed)
     after = decision.champion_after
     if after is None:
-        return Reason("not-promoted", sentence(decision.reason))
-    return _behind(standing, after, decision.metric)
+        return _passed_over(standing, decision)
+    return _behind(standing, after, decision.metric, winner_version if decision.winner else None)
 
 
 def _stopped(standing: Standing, failed: Sequence[GateResult]) -> Reason:
@@ -200,21 +207,31 @@ def _stopped(standing: Standing, failed: Sequence[GateResult]) -> Reason:
     if lead is not None and bar is not None and lead < bar:
         return Reason("not-proven", f"Leads the champion by {figure(lead)}{needed}.")
     gate = failed[0]
-    found = f" ({figure(gate.value)} against {figure(gate.bound)})" if gate.bound is not None else ""
-    leads = f"Leads the champion by {figure(lead)}, but " if lead is not None else "Not passed: "
-    verdict = f" is {gate.verdict}" if lead is not None else ""
-    return Reason(f"gate-{gate.verdict}", f"{leads}{quiet(gate.gate)}{verdict}{found}.")
+    found = f": {figure(gate.value)} against {figure(gate.bound)}" if gate.bound is not None else ""
+    leads = f"Leads the champion by {figure(lead)}, but the" if lead is not None else "The"
+    verdict = "failed" if gate.verdict == "failed" else "is inconclusive"
+    return Reason(f"gate-{gate.verdict}", f'{leads} gate "{quiet(gate.gate)}" {verdict}{found}.')
 
 
-def _behind(standing: Standing, after: Standing, metric: Metric) -> Reason:
-    text = sentence(_lead_of(after, standing, metric))
+def _passed_over(standing: Standing, decision: Decision) -> Reason:
+    """Say why this one did not become the first champion."""
+    best = next((s for s in decision.ranking if s.eligible), standing)
+    if best is standing:
+        return Reason(decision.code, stopped(decision.reason))
+    return Reason("behind-best", f"{_lead_of(best, standing, decision.metric, None)} Nobody was promoted.")
+
+
+def _behind(standing: Standing, after: Standing, metric: Metric, version: int | None) -> Reason:
+    text = _lead_of(after, standing, metric, version)
+    if text.startswith("version "):
+        text = sentence(text)
     if standing.shortlisted:
         text += " The same rows cannot tell the two apart."
     return Reason("behind-champion" if after.champion else "behind-winner", text)
 
 
-def _lead_of(better: Standing, worse: Standing, metric: Metric) -> str:
-    name = called(better)
+def _lead_of(better: Standing, worse: Standing, metric: Metric, version: int | None) -> str:
+    name = called(better, version)
     if better.score is None or worse.score is None:
         return f"{name} was preferred."
     lead = metric.lead(better.score, worse.score)
