@@ -118,11 +118,12 @@ def version_document(registered: RegisteredModel | None, number: int | None, nam
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
-    """Return one line of the `history` document."""
+    """Return one line of the `history` document; a decision that changed nothing is told by its verdict."""
+    verdict = entry.details.get("verdict") if entry.kind == "decision" else None
     return {
         "at": entry.at.isoformat(),
         "model": entry.model,
-        "kind": entry.kind,
+        "kind": verdict or entry.kind,
         "version": entry.version,
         "previous": entry.previous,
         "actor": entry.actor,

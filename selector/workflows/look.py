@@ -100,9 +100,10 @@ def history(house: House, model: str | None, at: datetime | None) -> dict[str, A
     if model is not None:
         house.setup(model)
     entries = house.store.entries(model, until=at)
+    acted_on = {e.decision for e in entries if e.kind in REIGN_ENDS and e.decision}
     document: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
-        "entries": [entry_document(e) for e in entries],
+        "entries": [entry_document(e) for e in entries if e.kind != "decision" or e.decision not in acted_on],
     }
     if at is not None:
         champions: dict[str, int | None] = {e.model: e.version for e in entries if e.kind in REIGN_ENDS}

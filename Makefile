@@ -1,0 +1,54 @@
+# Two commands on a fresh machine with Python 3.11 or later and make: `make demo` and `make test`.
+# Each sets up what it needs (a virtual environment with locked dependencies) and can be repeated.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+WORKERS ?= auto
+
+.PHONY: demo test check lint types contracts live bench docs lock clean
+
+demo: $(READY)
+	$(BIN)/mlflow-selector demo --again demo
+
+test: $(READY)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "not live and not postgres and not browser"
+
+live: $(READY)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "live or postgres or browser"
+
+check: lint types contracts
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+bench: $(READY)
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(READY)
+	$(BIN)/python -m selector.config_reference
+
+# Needs uv; everything else here works without it.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		pyproject.toml --extra postgres --group dev -o requirements/dev.txt
+
+$(READY): requirements/dev.txt pyproject.toml
+	@echo "Setting up $(VENV): some minutes the first time"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is older than Python 3.11; run: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --quiet --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
