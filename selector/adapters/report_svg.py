@@ -7,6 +7,7 @@ Colours come from the page's style sheet by class; a drawing holds no script, no
 from __future__ import annotations
 
 import math
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,7 +93,7 @@ def _candidate(candidate: RankedCandidate, scale: _Scale, top: int) -> Markup:
     score = candidate.score if candidate.score is not None else math.nan
     kind = "winner" if candidate.winner else "champion" if candidate.champion else "held" if candidate.held else "other"
     version = f" v{candidate.version}" if candidate.version is not None else ""
-    name = short(candidate.name, 44)
+    name = fitted(candidate.name)
     interval = span(candidate.low, candidate.high)
     tip = f"{candidate.name}{version}: {figure(score)}" + (f" ({interval})" if interval else "")
     y = top + 23
@@ -119,6 +120,30 @@ def _candidate(candidate: RankedCandidate, scale: _Scale, top: int) -> Markup:
         y,
         5 if kind in {"winner", "champion"} else 4,
     )
+
+
+def fitted(name: str, room: float = 380.0) -> str:
+    """Return as much of the name as fits beside its score at 560 px; SVG text neither wraps nor ends in an ellipsis.
+
+    Args:
+        name: any text.
+        room: in px at the plot's 13 px type; widths are upper estimates for common sans-serif fonts.
+
+    """
+    used = 0.0
+    for i, character in enumerate(name):
+        used += _width(character)
+        if used > room:
+            return short(name, max(2, i))
+    return name
+
+
+def _width(character: str) -> float:
+    if unicodedata.combining(character):
+        return 0.0
+    if unicodedata.east_asian_width(character) in "WF" or character in "MW@%mw—…":
+        return 14.5
+    return 11.0 if character.isupper() else 8.6
 
 
 def _grid(ticks: Sequence[float], scale: _Scale, bottom: int) -> Markup:

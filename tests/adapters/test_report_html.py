@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from selector.adapters.report_html import MOST_CLASSES, mistakes, render_html
-from selector.adapters.report_svg import MOST_ROWS, shown_in_plot, tick_label
+from selector.adapters.report_svg import MOST_ROWS, fitted, shown_in_plot, tick_label
 
 VOID = {"meta", "br", "hr", "img", "link", "input"}
 
@@ -210,3 +210,11 @@ def test_every_text_colour_has_contrast_enough_on_every_ground_it_stands_on(sche
     for ink, ground in pairs:
         dark, light = sorted(relative_luminance(colours[c]) for c in (ink, ground))
         assert (light + 0.05) / (dark + 0.05) >= 4.5, (scheme, ink, ground)
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("candidate-2026-11-02", 20), ("W" * 200, 26), ("模" * 200, 26), ("x" * 200, 44)]
+)
+def test_a_name_in_the_plot_is_cut_by_its_width(name, kept):
+    assert len(fitted(name)) == kept
+    assert name.startswith(fitted(name).rstrip("…"))
