@@ -76,6 +76,8 @@ def _numbers(truth: Truth, predictions: Predictions) -> Floats:
     if raw is None:
         raise _UndecodableError("The model gives no numbers, but the holdout's target is a number")
     _same_length(len(raw), truth.rows)
+    if raw.ndim > 1:
+        raise _UndecodableError(f"The model gives {raw.shape[1]} numbers per row, but the holdout has one target")
     try:
         numbers = raw.astype(np.float64)
     except (TypeError, ValueError):
@@ -134,6 +136,8 @@ def _column(labels: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
     if labels is None:
         return None
     raw = np.asarray(labels)
+    if not 1 <= raw.ndim <= 2:  # noqa: PLR2004 - rows, or rows and columns
+        raise _UndecodableError(f"The model gives an array of shape {raw.shape}, not one answer per row")
     return raw[:, 0] if raw.ndim == 2 and raw.shape[1] == 1 else raw  # noqa: PLR2004 - a column vector
 
 
@@ -173,7 +177,10 @@ def _distinct(raw: npt.NDArray[Any]) -> tuple[list[Any], Codes]:
     if missing:
         raise _UndecodableError(f"The model gives no answer for {missing} of {len(rows)} rows")
     position: dict[tuple[type, Any], int] = {}
-    where = np.fromiter((position.setdefault((type(v), v), len(position)) for v in rows), np.int64, len(rows))
+    try:
+        where = np.fromiter((position.setdefault((type(v), v), len(position)) for v in rows), np.int64, len(rows))
+    except TypeError:  # lists, arrays or dictionaries as answers
+        raise _UndecodableError(f"The model's answers are no class labels, such as {_some(raw[:1])}") from None
     return [value for _, value in position], where
 
 
@@ -250,6 +257,10 @@ def _probability(table: npt.NDArray[Any], spelled: Sequence[str], truth: Truth, 
         table = table.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise _UndecodableError(f"The model's probabilities are no numbers: {_some(table.ravel())}") from None
+    if not 1 <= table.ndim <= 2:  # noqa: PLR2004 - rows, or rows and columns
+        raise _UndecodableError(
+            f"The model's probabilities have shape {table.shape}, not one row per row of the holdout"
+        )
     _same_length(len(table), truth.rows)
     _complete(np.isfinite(table) if table.ndim == 1 else np.isfinite(table).all(axis=1))
     if table.size and (table.min() < -_TOLERANCE or table.max() > 1.0 + _TOLERANCE):

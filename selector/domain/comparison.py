@@ -71,8 +71,11 @@ def compare(
     lead = challenger.metric.lead(challenger.value, incumbent.value)
     difference = oriented(challenger) - oriented(incumbent)
     disagreements = _disagreements(challenger, incumbent, difference)
-    if same_answers(challenger, incumbent) or not difference.any():
+    if same_answers(challenger, incumbent):
         return Comparison(lead=0.0, se=0.0, n_eff=0.0, disagreements=0, p=1.0, low=0.0, high=0.0, t=0.0)
+    if not difference.any():
+        # No row pulls differently, as with a perfect model against a hopeless one: a lead without any measure of luck.
+        return Comparison(lead, se=0.0, n_eff=0.0, disagreements=disagreements, p=1.0, low=lead, high=lead, t=0.0)
     sums = group_sums(difference, groups)
     se, n_eff = _spread(sums, challenger.rows)
     if not math.isfinite(se):
@@ -119,13 +122,14 @@ def same_answers(a: Outcome, b: Outcome) -> bool:
 
 
 def oriented(outcome: Outcome) -> Floats:
-    """Return the influences with the sign that makes larger better."""
-    metric = outcome.metric
-    if metric.direction == "maximize":
+    """Return the influences with signs that agree between models.
+
+    Only a target band turns signs: what brings a model below it nearer takes one above it farther away. A sign that
+    all models share (of losses, where smaller is better) changes no variance and no correlation.
+    """
+    if outcome.metric.target is None:
         return outcome.influence
-    if metric.direction == "minimize" or metric.target is None:
-        return -outcome.influence
-    low, high = metric.target
+    low, high = outcome.metric.target
     return outcome.influence * (float(outcome.value < low) - float(outcome.value > high))
 
 

@@ -215,9 +215,7 @@ def _covariance(outcomes: Sequence[Outcome], reference: Outcome | None, groups: 
 
 
 def _oriented_part(outcome: Outcome, part: slice) -> Floats:
-    if outcome.metric.direction == "maximize":
-        return outcome.influence[part]
-    return oriented(outcome)[part]
+    return outcome.influence[part] if outcome.metric.target is None else oriented(outcome)[part]
 
 
 def _scale(outcomes: Sequence[Outcome]) -> float:

@@ -28,6 +28,10 @@ _OF_CURVES = {"roc_auc": roc_auc, "average_precision": average_precision}
 _OF_PROBABILITIES = {"log_loss": log_loss, "brier": brier}
 
 
+_ROUNDING = 1e-3
+"""How far the probabilities of a row may exceed 1 together; answering 1 for every class would be no loss at all."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
     """One model's score on the holdout.
@@ -203,6 +207,8 @@ def _of_probabilities(metric: Metric, truth: Truth, answers: Answers, probabilit
         if probability.ndim == 1:
             codes = (codes == positive).astype(np.int64)
             probability = np.column_stack((1.0 - probability, probability))
+        if float(probability.sum(axis=1).max()) > 1.0 + _ROUNDING:
+            return Unscorable(f"The model's probabilities add up to more than 1, so its {metric.label()} means nothing")
         value, influence = mean_loss(_OF_PROBABILITIES[metric.name](codes, probability), weight)
         note = ""
     elif positive is not None:

@@ -18,7 +18,7 @@ def test_the_example_prints_what_the_page_says():
     [example], [expected] = blocks("python"), blocks("text")
     out = io.StringIO()
     with contextlib.redirect_stdout(out):
-        exec(compile(example, "docs/how-it-decides.md", "exec"), {})  # noqa: S102 - our own page
+        exec(compile(example, "docs/how-it-decides.md", "exec"), {})
     assert out.getvalue() == expected
 
 

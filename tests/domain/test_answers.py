@@ -153,6 +153,12 @@ def test_numbers_of_a_regression_come_as_they_are():
         (Truth("d", np.ones(2)), Predictions(np.array(["a", "b"])), "'a', 'b', but the holdout's target is a number"),
         (Truth("d", np.ones(2)), Predictions(np.array([1.0, np.inf])), "infinity in 1 of 2"),
         (Truth("d", np.ones(2)), Predictions(None), "no numbers"),
+        (Truth("d", np.ones(2)), Predictions(np.ones((2, 3))), "3 numbers per row"),
+        (WORDS, Predictions(np.array(5)), "shape ()"),
+        (WORDS, Predictions(np.zeros((4, 2, 2))), "shape (4, 2, 2)"),
+        (WORDS, Predictions(None, np.zeros((4, 2, 2))), "shape (4, 2, 2)"),
+        (WORDS, Predictions(np.array([["No"], {}, 1, 2], dtype=object)), "no class labels"),
+        (WORDS, Predictions(np.full((4, 2), "x")), "no numbers: 'x'"),
     ],
 )
 def test_answers_that_cannot_be_understood_are_named(truth, predictions, word):

@@ -135,6 +135,13 @@ def test_all_rows_in_one_group_prove_nothing():
     assert found.n_eff <= 1.0
 
 
+def test_a_lead_without_any_spread_is_shown_but_proves_nothing():
+    y = np.array([1] * 20 + [0] * 20)
+    found = compare(outcome(y, y), outcome(y, np.zeros(40, np.int64)))
+    assert (found.lead, found.n_eff, found.p) == (1.0, 0.0, 1.0)
+    assert found.disagreements == 20
+
+
 def test_two_disagreeing_rows_are_no_proof():
     y = np.array([1] * 20 + [0] * 20)
     b = y.copy()
@@ -185,3 +192,29 @@ def test_the_interval_of_the_lead_covers_the_true_lead():
 def test_a_really_better_model_is_found():
     found = [compare(outcome(y, a), outcome(y, b)).p <= 0.05 for y, a, b in (pair(s, 2000, 0.15) for s in range(100))]
     assert np.mean(found) > 0.9
+
+
+def test_a_target_band_compares_distances_from_it():
+    """One model's recall lies below the band and one's above: their luck pulls them in opposite directions."""
+    y, a, b = pair(11, n=2000)
+    band = metric("recall", average="binary", target=(0.80, 0.81))
+    a[y == 1] = np.arange(int(y.sum())) % 10 < 9
+    b[y == 1] = np.arange(int(y.sum())) % 10 < 6
+    truth = Truth("d", y, CLASSES, 1)
+    above, below = (measure(band, truth, Predictions(p)) for p in (a, b))
+    assert isinstance(above, Outcome)
+    assert isinstance(below, Outcome)
+    found = compare(above, below)
+    assert found.lead == pytest.approx((0.80 - below.value) - (above.value - 0.81))
+    d = -above.influence - below.influence
+    assert found.se == pytest.approx(d.std(ddof=1) / math.sqrt(2000), rel=1e-9)
+
+
+def test_inside_the_target_band_luck_does_not_matter():
+    y, a, b = pair(12, n=500)
+    band = metric("recall", average="binary", target=(0.0, 1.0))
+    truth = Truth("d", y, CLASSES, 1)
+    one, other = (measure(band, truth, Predictions(p)) for p in (a, b))
+    assert isinstance(one, Outcome)
+    assert isinstance(other, Outcome)
+    assert compare(one, other).p == 1.0

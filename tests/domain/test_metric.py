@@ -82,6 +82,11 @@ def test_impossible_values_are_not_valid(value):
     assert not metric("f1").valid(value)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_infinite_values_are_not_valid_even_without_a_range(value):
+    assert not metric("gini", direction="maximize").valid(value)
+
+
 @given(st.sampled_from(known_metrics()), st.floats(0, 1), st.floats(0, 1))
 def test_at_most_one_of_two_values_is_better(name, a, b):
     made = metric(name)

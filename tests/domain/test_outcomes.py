@@ -319,3 +319,11 @@ def test_a_perfect_regression_has_no_spread():
     y = np.array([1.0, 2.0, 4.0])
     got = scored(metric("rmse"), Truth("d", y), Predictions(y))
     assert (got.value, got.standard_error) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("name", ["log_loss", "brier"])
+def test_a_model_that_is_sure_of_every_class_is_refused(name):
+    truth, _, table = made(3)
+    found = measure(metric(name), truth, Predictions(None, np.ones_like(table), truth.classes))
+    assert isinstance(found, Unscorable)
+    assert "more than 1" in found.reason
