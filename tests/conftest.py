@@ -147,10 +147,16 @@ def _await_health(url: str, process: subprocess.Popen, log: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory, mlflow_template):
-    """The URL of a real MLflow server over SQLite, shared by all tests: use names of your own."""
+def mlflow_server_database(tmp_path_factory, mlflow_template):
+    """The database file behind `mlflow_server`, for tests that need more rows than they can send."""
     folder = tmp_path_factory.mktemp("mlflow-server")
-    with _serving(_database_in(folder, mlflow_template), folder) as url:
+    return Path(_database_in(folder, mlflow_template).removeprefix("sqlite:///"))
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(mlflow_server_database):
+    """The URL of a real MLflow server over SQLite, shared by all tests: use names of your own."""
+    with _serving(f"sqlite:///{mlflow_server_database}", mlflow_server_database.parent) as url:
         yield url
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import fnmatch
-import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
 from selector.adapters.registry_memory_filter import matches
+from selector.adapters.registry_memory_state import KilledError, MemoryState, ModelState
 from selector.domain.model import (
     DECISION_TAG,
     FINGERPRINT_TAG,
@@ -21,29 +20,18 @@ from selector.domain.model import (
     RegisteredModel,
     Run,
 )
-from selector.errors import MlflowRefusedError, MlflowUnreachableError
+from selector.errors import MlflowRefusedError
 from selector.ports import NewRun, WrittenRun
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
+__all__ = ["KilledError", "MemoryRegistry"]
+
 STAGES = ("None", "Staging", "Production", "Archived")
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 _ALIAS = re.compile(r"[\w\-]{1,255}")
 
 
-class KilledError(BaseException):
-    """The process died here, as far as a test is concerned; no `except Exception` swallows it."""
-
-
-@dataclass
-class _Model:
-    versions: dict[int, ModelVersion] = field(default_factory=dict)
-    aliases: dict[str, int] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
-    last: int = 0
-
-
-class MemoryRegistry:
+class MemoryRegistry(MemoryState):
     """Implements `selector.ports.Registry` and `selector.ports.RunWriter` without MLflow.
 
     Attributes:
@@ -54,51 +42,6 @@ class MemoryRegistry:
         reports: run id and artifact path to the files kept there.
 
     """
-
-    def __init__(self) -> None:
-        self.writes: list[str] = []
-        self.reads = 0
-        self.reachable = True
-        self.files: dict[str, dict[str, bytes]] = {}
-        self.reports: dict[tuple[str, str], dict[str, bytes]] = {}
-        self._experiments: dict[str, None] = {}
-        self._runs: dict[str, Run] = {}
-        self._deleted: set[str] = set()
-        self._models: dict[str, _Model] = {}
-        self._numbers = itertools.count(1)
-        self._left: int | None = None
-
-    # What a test prepares. None of it counts as a write.
-
-    def add_experiment(self, name: str) -> None:
-        """Have an experiment."""
-        self._experiments[name] = None
-
-    def add_run(self, run: Run) -> Run:
-        """Have a run, with the files of its models as small as can be where none are set."""
-        self.add_experiment(run.experiment)
-        self._runs[run.run_id] = run
-        for model in run.models:
-            self.files.setdefault(model.uri, {"MLmodel": b"flavors: {}\n", "model.bin": model.uri.encode()})
-        return run
-
-    def add_version(self, name: str, version: ModelVersion, *aliases: str) -> ModelVersion:
-        """Have a version, whatever its number, with these aliases."""
-        model = self._models.setdefault(name, _Model())
-        model.versions[version.version] = version
-        model.last = max(model.last, version.version)
-        model.aliases.update(dict.fromkeys(aliases, version.version))
-        return version
-
-    def remove_version(self, name: str, version: int) -> None:
-        """Delete a version as another client would: MLflow drops its aliases silently."""
-        model = self._models[name]
-        model.versions.pop(version)
-        model.aliases = {alias: number for alias, number in model.aliases.items() if number != version}
-
-    def fail_after(self, writes: int) -> None:
-        """Raise KilledError once, right after so many more writes took effect (0: before the next one)."""
-        self._left = writes
 
     # Questions.
 
@@ -171,7 +114,7 @@ class MemoryRegistry:
         self._reach()
         if name not in self._models:
             with self._write(f"create_registered_model {name}"):
-                self._models[name] = _Model()
+                self._models[name] = ModelState()
 
     def create_version(self, name: str, source: str, run_id: str | None, tags: Mapping[str, str]) -> int:
         """Register `source`; a version with the same source and decision tag is returned again."""
@@ -297,35 +240,7 @@ class MemoryRegistry:
             with self._write(f"delete_run {run_id}"):
                 self._deleted.add(run_id)
 
-    # The inside.
-
-    def _reach(self) -> None:
-        if not self.reachable:
-            raise MlflowUnreachableError("MLflow in memory cannot be reached.")
-
-    def _read(self) -> None:
-        self._reach()
-        self.reads += 1
-
-    @contextmanager
-    def _write(self, line: str) -> Iterator[None]:
-        self._reach()
-        self._die_if_due()
-        yield
-        self.writes.append(line)
-        if self._left is not None:
-            self._left -= 1
-            self._die_if_due()
-
-    def _die_if_due(self) -> None:
-        if self._left is not None and self._left <= 0:
-            self._left = None
-            raise KilledError(f"killed after {len(self.writes)} writes")
-
-    def _now(self) -> datetime:
-        return START + timedelta(seconds=len(self.writes))
-
-    def _model(self, name: str) -> _Model:
+    def _model(self, name: str) -> ModelState:
         self._reach()
         if name not in self._models:
             raise MlflowRefusedError(f"Registered Model with name={name} not found.")
