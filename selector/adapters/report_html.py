@@ -54,7 +54,6 @@ def _template() -> Template:
         span=lambda low, high, sign=False: span(low, high, sign=sign).replace("-", _MINUS),
         interval_plot=interval_plot,
         share=lambda count, row: count / sum(row) if sum(row) else 0.0,
-        count_text=count_text,
         mistakes=mistakes,
         better=BETTER,
         most_classes=MOST_CLASSES,
@@ -67,12 +66,7 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def count_text(count: float) -> str:
-    """Return a number of rows; weighted counts may be fractions."""
-    return f"{count:,.0f}" if float(count).is_integer() else f"{count:,.1f}"
-
-
-def mistakes(confusion: Sequence[Sequence[float]], most: int = 10) -> list[tuple[int, int, float]]:
+def mistakes(confusion: Sequence[Sequence[int]], most: int = 10) -> list[tuple[int, int, int]]:
     """Return the most frequent (true class, answered class, rows) with a wrong answer, most frequent first."""
     wrong = [(i, j, n) for i, row in enumerate(confusion) for j, n in enumerate(row) if i != j and n > 0]
     return sorted(wrong, key=lambda cell: (-cell[2], cell[0], cell[1]))[:most]

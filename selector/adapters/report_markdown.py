@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from selector.adapters.report_html import BETTER, MOST_CLASSES, count_text, mistakes
+from selector.adapters.report_html import BETTER, MOST_CLASSES, mistakes
 from selector.adapters.report_text import visible
 from selector.domain.report import Report
 from selector.domain.report_parts import ChampionLine, Data, Errors, ErrorsOf, RankedCandidate, Subject
@@ -175,9 +175,9 @@ def _errors(errors: Errors) -> list[str]:
 def _matrix(errors: Errors, model: ErrorsOf) -> str:
     classes = [escaped(c) for c in errors.classes]
     if len(classes) > MOST_CLASSES:
-        rows = [[classes[i], classes[j], count_text(n)] for i, j, n in mistakes(model.confusion)]
+        rows = [[classes[i], classes[j], f"{n:,}"] for i, j, n in mistakes(model.confusion)]
         return _table(["is", "says", "rows"], rows, (2,))
-    counts = [[f"is {c}", *map(count_text, row)] for c, row in zip(classes, model.confusion, strict=True)]
+    counts = [[f"is {c}", *(f"{n:,}" for n in row)] for c, row in zip(classes, model.confusion, strict=True)]
     return _table(["", *(f"says {c}" for c in classes)], counts, range(1, len(classes) + 1))
 
 

@@ -229,7 +229,7 @@ def _errors_of(
         role="champion" if standing.champion else "winner" if winner else "challenger",
         name=words.quiet(standing.name),
         version=winner_version if winner and winner_version is not None else standing.candidate.number,
-        confusion=() if confusion is None else tuple(tuple(float(v) for v in row) for row in np.asarray(confusion)),
+        confusion=() if confusion is None else tuple(tuple(int(v) for v in row) for row in confusion),
         precision_recall=drawn.precision_recall if drawn else (),
         roc=drawn.roc if drawn else (),
         average_precision=drawn.average_precision if drawn else None,

@@ -113,7 +113,7 @@ class ErrorsOf:
 
     Attributes:
         role: "champion" or "winner", or "challenger" where nobody won.
-        confusion: rows by true class (first index) and answered class (second index); weighted where rows are.
+        confusion: rows by true class (first index) and answered class (second index).
         precision_recall: (recall, precision) points, at most 200.
         roc: (false positive rate, true positive rate) points, at most 200.
 
@@ -122,7 +122,7 @@ class ErrorsOf:
     role: str
     name: str
     version: int | None
-    confusion: tuple[tuple[float, ...], ...]
+    confusion: tuple[tuple[int, ...], ...]
     precision_recall: Points
     roc: Points
     average_precision: float | None
