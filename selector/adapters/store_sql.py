@@ -13,6 +13,7 @@ from selector.adapters.store_memory import MemoryStore
 from selector.adapters.store_read_only import ReadOnlyStore
 from selector.adapters.store_sql_cache import SqlCache, SqlFlags, upsert
 from selector.adapters.store_sql_database import Database, database_url, open_postgres, open_sqlite
+from selector.adapters.store_sql_errors import explained
 from selector.adapters.store_sql_journal import SqlJournal
 from selector.adapters.store_sql_ledger import SqlLedger
 from selector.adapters.store_sql_schema import REVISIONS, about, version
@@ -104,9 +105,14 @@ def _opened(where: str | Path, *, writable: bool) -> tuple[Database | None, Path
                 f"The state folder {path.parent} cannot be made: {error.strerror}.",
                 advice="Make it yourself, or name another state folder.",
             ) from error
-    elif not path.exists():
+    elif not _exists(path):
         return None, path.parent
     return open_sqlite(path, writable=writable), path.parent
+
+
+def _exists(path: Path) -> bool:
+    with explained(str(path), ""):
+        return path.exists()
 
 
 def _prepared(database: Database) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -134,7 +134,11 @@ class _Reader:
     def __call__(self) -> sqlite3.Connection:
         wal = Path(f"{self._path}-wal")
         uri = self._path.absolute().as_uri()
-        if not wal.exists() or wal.stat().st_size == 0:
+        try:
+            unfinished = wal.stat().st_size > 0
+        except FileNotFoundError:
+            unfinished = False
+        if not unfinished:
             return _connected(uri + "?mode=ro&immutable=1")
         if Path(f"{self._path}-shm").exists():
             return _connected(uri + "?mode=ro")
@@ -145,12 +149,13 @@ class _Reader:
             copy = Path(folder) / "state.db"
             shutil.copyfile(self._path, copy)
             shutil.copyfile(wal, f"{copy}-wal")
-            whole = _connected(copy.as_uri() + "?mode=rw")
             memory = _connected("file::memory:")
             try:
-                whole.backup(memory)
-            finally:
-                whole.close()
+                with closing(_connected(copy.as_uri() + "?mode=rw")) as whole:
+                    whole.backup(memory)
+            except BaseException:
+                memory.close()
+                raise
             return memory
 
 

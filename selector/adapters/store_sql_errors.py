@@ -34,6 +34,11 @@ def explained(where: str, advice: str) -> Iterator[None]:
         raise DamagedStateError(f"The state {where} lacks the table {error}.", advice=advice) from error
     except DBAPIError as error:
         raise meaning(error, where, advice) from error
+    except OSError as error:
+        raise StateUnavailableError(
+            f"The state {where} cannot be read: {error.strerror or error}.",
+            advice="Let this user read the file and its folder.",
+        ) from error
 
 
 def meaning(error: DBAPIError, where: str, advice: str) -> SelectorError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 from contextlib import closing, suppress
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import create_engine, text
 
+from selector.adapters.lock_file import FileLease
 from selector.adapters.store_records import chained
 from selector.adapters.store_sql import SqlStore, open_store
 from selector.adapters.store_sql_database import database_url
@@ -229,6 +231,28 @@ def test_a_state_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StateUnavailableError, match="cannot be made: Not a directory"):
         open_store(tmp_path / "file" / "state", None, writable=True)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_a_folder_without_permission_is_one_sentence(tmp_path, writable):
+    folder = tmp_path / "state"
+    with closing(open_store(folder, None, writable=True)):
+        pass
+    folder.chmod(0)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    try:
+        with pytest.raises(StateUnavailableError, match=r"[Pp]ermission denied|unable to open") as caught:
+            open_store(folder, None, writable=writable)
+        with pytest.raises(StateUnavailableError, match="Permission denied"), FileLease(folder).hold():
+            pytest.fail("held")
+    finally:
+        if root:
+            os.seteuid(0)
+        folder.chmod(0o700)
+    assert "\n" not in caught.value.message
+    assert caught.value.advice
 
 
 def test_a_full_disk_is_one_sentence_and_the_store_works_again_with_more_room(tmp_path):
