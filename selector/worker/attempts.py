@@ -23,33 +23,44 @@ _ATTEMPTS = {
     "os.kill": "tried to signal a process",
     "os.killpg": "tried to signal a process",
     "os.chmod": "tried to change a file's mode",
+    "os.chown": "tried to change a file's owner",
+    "os.utime": "tried to change a file's time",
+    "os.setxattr": "tried to change a file's attributes",
+    "os.truncate": "tried to cut off a file",
     "os.remove": "tried to delete a file",
     "os.rename": "tried to rename a file",
+    "os.link": "tried to make a link",
+    "os.symlink": "tried to make a link",
     "os.mkdir": "tried to make a folder",
+    "os.listdir": "tried to list a folder",
+    "os.scandir": "tried to list a folder",
 }
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
-_KEPT = 20
 
 
 class Attempts:
-    """Keeps the last few attempts in words."""
+    """Remembers the last thing the model did that may have been refused."""
 
     def __init__(self) -> None:
-        """Start with none."""
-        self.seen: list[str] = []
+        """Start with nothing."""
+        self._last = ""
+        self._opened: Any = None
 
     def watch(self) -> None:
         """Begin; an audit hook cannot be taken back."""
         sys.addaudithook(self._note)
 
+    def behind(self, error: PermissionError) -> str:
+        """Say what led to this refusal."""
+        opening = self._opened is not None and error.filename == self._opened
+        if self._last and (opening or not self._last.startswith(("tried to read", "tried to write"))):
+            return self._last
+        return f"tried to use {str(error.filename)[:200]!r}" if error.filename else "made a system call"
+
     def _note(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
-            path, _, flags = arguments
+            self._opened, _, flags = arguments
             writing = isinstance(flags, int) and bool(flags & _WRITING)
-            self._keep(f"tried to {'write' if writing else 'read'} {str(path)[:200]!r}")
+            self._last = f"tried to {'write' if writing else 'read'} {str(self._opened)[:200]!r}"
         elif event in _ATTEMPTS:
-            self._keep(_ATTEMPTS[event])
-
-    def _keep(self, sentence: str) -> None:
-        self.seen.append(sentence)
-        del self.seen[:-_KEPT]
+            self._last = _ATTEMPTS[event]

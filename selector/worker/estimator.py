@@ -33,7 +33,7 @@ class Estimator:
         missing = [name for name in self._names or [] if name not in frame.columns]
         rows = frame if self._names is None else frame[[name for name in self._names if name in frame.columns]]
         rows = self._with_categories(rows)
-        given = rows if _keeps_names(self._model) else rows.to_numpy()
+        given = rows if _takes_frames(self._model) else rows.to_numpy()
         try:
             begin = time.perf_counter()
             raw = self._model.predict(given)
@@ -66,6 +66,6 @@ def _names(model: Any) -> list[str] | None:
     return training_names(names)
 
 
-def _keeps_names(model: Any) -> bool:
-    """Tell whether a frame may be handed over: a model trained on a bare array warns about names it never saw."""
-    return _names(model) is not None or hasattr(model, "steps")
+def _takes_frames(model: Any) -> bool:
+    """Tell whether a frame may be handed over: a model that was trained on a bare array warns about names, or fails."""
+    return _names(model) is not None or hasattr(model, "steps") or not hasattr(model, "n_features_in_")

@@ -75,7 +75,7 @@ class ForkServer:
     def _patience(self) -> float:
         """Return the seconds until the next deadline."""
         nearest = min((child.deadline for child in self._children.values()), default=time.monotonic() + TICK_SECONDS)
-        return max(0.01, min(nearest - time.monotonic(), TICK_SECONDS))
+        return max(0.01, min(nearest - time.monotonic(), TICK_SECONDS, self._idle))
 
     def _accept(self) -> bool:
         """Fork a worker for the next job; False where the selector is gone."""

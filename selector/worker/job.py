@@ -70,7 +70,7 @@ def _work(job: dict[str, Any]) -> None:
     except answer.UnusableError as error:
         answer.send_failure(ANSWER, str(error))
     except BaseException as error:  # noqa: BLE001  whatever a foreign model raises is its reason, reported and not lost
-        answer.send_failure(ANSWER, explain(error, attempts.seen, job["memory"]))
+        answer.send_failure(ANSWER, explain(error, attempts, job["memory"]))
 
 
 def _score(job: dict[str, Any]) -> None:
@@ -83,15 +83,15 @@ def _score(job: dict[str, Any]) -> None:
     answer.send(ANSWER, answer.join(parts), seconds)
 
 
-def explain(error: BaseException, attempts: list[str], memory: int) -> str:
+def explain(error: BaseException, attempts: Attempts, memory: int) -> str:
     """Say in one sentence why a foreign model failed."""
     text = " ".join(str(error).split())[:500]
     if isinstance(error, ModuleNotFoundError) and error.name:
         return f"the model needs the Python module '{error.name.split('.')[0]}', which is not installed"
     if "bad_alloc" in text or "bad allocation" in text:
         return f"the model asked for more than {memory / 2**30:g} GiB of memory"
-    if isinstance(error, PermissionError) and attempts:
-        return f"the model {attempts[-1]}, which confinement refuses"
+    if isinstance(error, PermissionError):
+        return f"the model {attempts.behind(error)}, which confinement refuses"
     return (
         f"the model failed with {type(error).__name__}: {text}"
         if text
