@@ -52,8 +52,10 @@ def interval(
 def lower_bound(
     outcome: Outcome, z: float, *, groups: npt.NDArray[np.int64] | None = None, method: Method = "wilson"
 ) -> float:
-    """Return the pessimistic end of the interval at `z`: the lower one, or the upper one of a loss."""
+    """Return the pessimistic end of the interval at `z`: the lower one, the upper one of a loss, the end off target."""
     low, high = interval(outcome, z=z, groups=groups, method=method)
+    if outcome.metric.direction == "target":
+        return max(low, high, key=outcome.metric.miss)
     return high if outcome.metric.direction == "minimize" else low
 
 

@@ -11,7 +11,8 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selector.domain.metric import AUTO, AVERAGES, Metric, canonical_name
+from selector.domain.metric import AUTO, AVERAGES, Metric
+from selector.domain.metric_names import canonical_name
 
 MLFLOW_INFINITY = 1.797e308
 """MLflow's database stores an infinity as the largest float, 1.7976931348623157e308."""

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, cast
 
-Direction = Literal["maximize", "minimize", "target"]
+from selector.domain.metric_names import LABELS, LOGGED_ONLY, RECOMPUTED, Direction, canonical_name
+
 Aggregation = Literal["last", "best"] | int
 
 AVERAGES = ("binary", "macro", "weighted", "micro")
@@ -16,78 +17,6 @@ AUTO = "auto"
 """The averaging of a metric that nobody has chosen yet; `resolve_average` turns it into one of `AVERAGES`."""
 
 _AVERAGED = frozenset({"f1", "precision", "recall"})
-
-_BUILT_IN: dict[str, tuple[Direction, float, float]] = {
-    "f1": ("maximize", 0.0, 1.0),
-    "accuracy": ("maximize", 0.0, 1.0),
-    "precision": ("maximize", 0.0, 1.0),
-    "recall": ("maximize", 0.0, 1.0),
-    "roc_auc": ("maximize", 0.0, 1.0),
-    "average_precision": ("maximize", 0.0, 1.0),
-    "log_loss": ("minimize", 0.0, math.inf),
-    "brier": ("minimize", 0.0, 2.0),
-    "mae": ("minimize", 0.0, math.inf),
-    "rmse": ("minimize", 0.0, math.inf),
-    "mape": ("minimize", 0.0, math.inf),
-    "pinball": ("minimize", 0.0, math.inf),
-}
-
-_LOGGED_ONLY: dict[str, tuple[Direction, float, float]] = {
-    "balanced_accuracy": ("maximize", 0.0, 1.0),
-    "matthews_corrcoef": ("maximize", -1.0, 1.0),
-    "silhouette_score": ("maximize", -1.0, 1.0),
-    "calinski_harabasz_score": ("maximize", 0.0, math.inf),
-    "davies_bouldin_score": ("minimize", 0.0, math.inf),
-    "r2": ("maximize", -math.inf, 1.0),
-    "mse": ("minimize", 0.0, math.inf),
-}
-"""Metrics that nothing here recomputes, but whose direction and range are beyond doubt."""
-
-_SYNONYMS = {
-    "f1_score": "f1",
-    "f_score": "f1",
-    "acc": "accuracy",
-    "accuracy_score": "accuracy",
-    "precision_score": "precision",
-    "recall_score": "recall",
-    "sensitivity": "recall",
-    "auc": "roc_auc",
-    "roc": "roc_auc",
-    "auroc": "roc_auc",
-    "roc_auc_score": "roc_auc",
-    "pr_auc": "average_precision",
-    "precision_recall_auc": "average_precision",
-    "average_precision_score": "average_precision",
-    "logloss": "log_loss",
-    "cross_entropy": "log_loss",
-    "brier_score": "brier",
-    "brier_score_loss": "brier",
-    "brier_loss": "brier",
-    "mean_absolute_error": "mae",
-    "root_mean_squared_error": "rmse",
-    "mean_absolute_percentage_error": "mape",
-    "pinball_loss": "pinball",
-    "mean_pinball_loss": "pinball",
-    "quantile_loss": "pinball",
-    "silhouette": "silhouette_score",
-    "mcc": "matthews_corrcoef",
-    "calinski_harabasz": "calinski_harabasz_score",
-    "davies_bouldin": "davies_bouldin_score",
-    "r2_score": "r2",
-    "mean_squared_error": "mse",
-}
-
-_LABELS = {
-    "f1": "F1",
-    "roc_auc": "ROC AUC",
-    "average_precision": "average precision",
-    "log_loss": "log loss",
-    "brier": "Brier score",
-    "mae": "MAE",
-    "rmse": "RMSE",
-    "mape": "MAPE",
-    "pinball": "pinball loss",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +49,7 @@ class Metric:
     @property
     def recomputed(self) -> bool:
         """Whether the value can be computed here from labels and predictions."""
-        return self.name in _BUILT_IN
+        return self.name in RECOMPUTED
 
     @property
     def share(self) -> bool:
@@ -150,7 +79,7 @@ class Metric:
 
     def label(self) -> str:
         """Return the name for people, with the averaging wherever there is one: "weighted F1"."""
-        name = _LABELS.get(self.name, self.name)
+        name = LABELS.get(self.name, self.name)
         if self.name == "pinball":
             return f"{name} at {self.quantile:g}"
         return f"{self.average} {name}" if self.average in AVERAGES else name
@@ -158,14 +87,7 @@ class Metric:
 
 def known_metrics() -> tuple[str, ...]:
     """Return the names of the metrics that can be recomputed from labels and predictions."""
-    return tuple(_BUILT_IN)
-
-
-def canonical_name(name: str) -> str:
-    """Return the known name behind a usual spelling ("F1 Score" -> "f1"), or `name` itself, stripped."""
-    key = name.strip().lower().replace("-", "_").replace(" ", "_")
-    key = _SYNONYMS.get(key, key)
-    return key if key in _BUILT_IN or key in _LOGGED_ONLY else name.strip()
+    return tuple(RECOMPUTED)
 
 
 def metric(
@@ -203,11 +125,11 @@ def metric(
 
     """
     if not name.strip():
-        raise ValueError("metric has no name; known metrics: " + ", ".join(_BUILT_IN))
+        raise ValueError("metric has no name; known metrics: " + ", ".join(RECOMPUTED))
     known, spelled = _split_average(name)
     if average is not None and spelled is not None and average != spelled:
         raise ValueError(f"metric {name!r} names averaging {spelled!r} itself, but average is {average!r}")
-    facts = {**_BUILT_IN, **_LOGGED_ONLY}.get(known)
+    facts = {**RECOMPUTED, **LOGGED_ONLY}.get(known)
     made = Metric(
         name=known,
         average=_average(known, average or spelled),
@@ -288,7 +210,7 @@ def _direction(
         return cast("Direction", direction)
     if facts is None:
         raise ValueError(
-            f"metric {name!r} does not tell whether larger or smaller is better{_nearest(name, tuple(_BUILT_IN))}"
+            f"metric {name!r} does not tell whether larger or smaller is better{_nearest(name, tuple(RECOMPUTED))}"
             " Give direction: maximize or minimize"
         )
     return facts[0]

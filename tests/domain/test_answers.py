@@ -166,3 +166,13 @@ def test_answers_that_cannot_be_understood_are_named(truth, predictions, word):
     assert isinstance(found, Unscorable)
     assert word in found.reason
     assert "\n" not in found.reason
+
+
+def test_many_classes_are_told_apart_as_few_are():
+    names = tuple(sorted(f"class {i}" for i in range(40)))
+    codes = np.random.default_rng(0).integers(0, 40, 500)
+    truth = Truth("d", codes, names)
+    for kind in (str, object):
+        assert read(truth, np.array(names, dtype=kind)[codes]).codes.tolist() == codes.tolist()
+    big = Truth("d", codes, tuple(str(10**6 * i) for i in range(40)))
+    assert read(big, 10**6 * codes).codes.tolist() == codes.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,3 +120,11 @@ def test_the_bound_at_a_wider_critical_value_is_the_one_sided_one():
     found = counted(80, 20, 25, 375)
     assert lower_bound(found, float(stats.norm.isf(0.025))) == pytest.approx(interval(found)[0])
     assert math.isfinite(lower_bound(found, 30.0))
+
+
+def test_the_pessimistic_end_of_a_target_band_is_the_one_farther_off():
+    found = counted(80, 20, 25, 375, "recall")
+    low, high = interval(found, z=1.6)
+    for band, end in (((0.9, 1.0), low), ((0.1, 0.2), high)):
+        aimed = replace(found, metric=metric("recall", average="binary", target=band))
+        assert lower_bound(aimed, 1.6) == end
