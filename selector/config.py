@@ -6,13 +6,14 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, PrivateAttr, ValidationError
 
 from selector.config_errors import nearest, problems_of, told
 from selector.config_models import NOT_YET, AliasSettings, HoldoutSettings, MetricSettings, ModelSettings
 from selector.config_secrets import Expansion, expand
-from selector.config_section import Section
+from selector.config_section import Section, nothing_given
 from selector.config_sections import (
     LoggingSettings,
     MlflowSettings,
@@ -51,7 +52,7 @@ class Configuration(Section):
     """Everything that the operator configured; paths and sqlite addresses are absolute."""
 
     mlflow: MlflowSettings = Field(
-        default_factory=MlflowSettings, description="The MLflow server that is watched and written to."
+        default_factory=nothing_given, description="The MLflow server that is watched and written to."
     )
     models: dict[ModelName, ModelSettings] = Field(
         default_factory=dict, description="The registered models, each by its name."
@@ -61,16 +62,16 @@ class Configuration(Section):
     )
     notify: tuple[NotifySettings, ...] = Field(default=(), description="Who is told.")
     state: StateSettings = Field(
-        default_factory=StateSettings, description="Where decisions are kept: a folder, or the keys below."
+        default_factory=nothing_given, description="Where decisions are kept: a folder, or the keys below."
     )
     scoring: ScoringSettings = Field(
-        default_factory=ScoringSettings, description="How much of this machine the confined scorers may use."
+        default_factory=nothing_given, description="How much of this machine the confined scorers may use."
     )
-    logging: LoggingSettings = Field(default_factory=LoggingSettings, description="What is written to stderr.")
+    logging: LoggingSettings = Field(default_factory=nothing_given, description="What is written to stderr.")
     _path: Path | None = PrivateAttr(default=None)
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
     _secrets: frozenset[str] = PrivateAttr(default_factory=frozenset)
-    _references: dict[Location, str] = PrivateAttr(default_factory=dict)
+    _references: dict[Location, str] = PrivateAttr(default_factory=nothing_given)
     _tracking_from: str = PrivateAttr(default="default")
 
     @property
@@ -234,7 +235,5 @@ def literal_passwords(configuration: Configuration) -> list[str]:
     return [
         f"{name} holds a password; keep it out of the file: ${{env:NAME}}, ${{file:PATH}} or ${{credential:NAME}}"
         for name, section, key in addresses
-        if "@" in str(getattr(section, key))
-        and section.shown(key) != getattr(section, key)
-        and not section.referred(key)
+        if not section.referred(key) and urlsplit(str(getattr(section, key))).password
     ]

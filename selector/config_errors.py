@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from selector.config_models import NOT_YET, ModelSettings
+from selector.config_models import NOT_YET
 from selector.config_yaml import Document, Location, Place, Problem, excerpt
 from selector.errors import ConfigurationError
 from selector.redaction import redact
@@ -78,7 +78,7 @@ def _problem(detail: Any, document: Document, root: type[BaseModel]) -> Problem:
     if detail["type"] == "extra_forbidden":
         return Problem(location, _unknown(location, root), at_key=True)
     if detail["type"] == "missing":
-        return Problem(location, _missing(location, root), at_key=True)
+        return Problem(location, _missing(location), at_key=True)
     return Problem(location, _sentence(detail, document.at(location)))
 
 
@@ -135,15 +135,8 @@ def _unknown(location: Location, root: type[BaseModel]) -> str:
     return f"unknown key{hint}" if hint else f"unknown key; known here: {', '.join(known)}"
 
 
-def _missing(location: Location, root: type[BaseModel]) -> str:
-    section = section_at(location[:-1], root)
-    example = ""
-    if section is ModelSettings and location[-1] in ("experiments", "metric"):
-        example = (
-            ", for example "
-            + {"experiments": "experiments: [churn_monitoring]", "metric": "metric: f1"}[str(location[-1])]
-        )
-    return f"is missing{example}"
+def _missing(location: Location) -> str:
+    return "is missing, for example metric: f1" if location[-1] == "metric" else "is missing"
 
 
 def section_at(location: Location, root: type[BaseModel]) -> type[BaseModel] | None:

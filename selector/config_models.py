@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from selector.config_section import Fraction, Section, Words
+from selector.config_section import Fraction, Section, Words, nothing_given
 from selector.config_values import Address, AliasName, Word
 from selector.domain.metric import Metric, metric
 from selector.domain.policy import Aliases, Policy
@@ -160,8 +160,8 @@ class ModelSettings(Section):
 
     synonyms: ClassVar[dict[str, str]] = {"min_improvement": "minimum_gain"}
     experiments: Words = Field(
-        min_length=1,
-        description="Experiments whose finished runs are candidates: names or globs.",
+        default=(),
+        description="Experiments whose finished runs are candidates: names or globs. Default: registered versions.",
         examples=[["churn_monitoring"]],
     )
     filter: str = Field(
@@ -196,9 +196,9 @@ class ModelSettings(Section):
         default=False, description="Short for without_holdout: {trust_logged: yes}.", examples=[False]
     )
     without_holdout: WithoutHoldoutSettings = Field(
-        default_factory=WithoutHoldoutSettings, description="What counts where there is no holdout."
+        default_factory=nothing_given, description="What counts where there is no holdout."
     )
-    aliases: AliasSettings = Field(default_factory=AliasSettings, description="The alias names used in MLflow.")
+    aliases: AliasSettings = Field(default_factory=nothing_given, description="The alias names used in MLflow.")
     stages: Literal["mirror"] | None = Field(
         default=None,
         description="mirror: keep MLflow's old stages Production and Archived in step with the aliases.",

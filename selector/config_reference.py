@@ -25,7 +25,6 @@ _COMMENTED = (
     "models.holdout.threshold",
     "models.holdout.regression",
     "models.filter",
-    "models.without_holdout.trust_logged",
     "models.stages",
     "state.database",
 )

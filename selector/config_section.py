@@ -27,6 +27,14 @@ Fraction = Annotated[
 ]
 
 
+def nothing_given() -> Any:
+    """Return what stands for a group of keys that the file leaves out.
+
+    It is validated like one from the file; a ready-made default would start its relative paths from the wrong folder.
+    """
+    return {}
+
+
 def one_or_many(value: Any) -> Any:
     """Return a single text as a list of one."""
     return [value] if isinstance(value, str) else value
@@ -50,6 +58,9 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_shorthand(cls, data: Any) -> Any:
+        if data is None:
+            # A heading whose keys are all comments.
+            return {}
         return {cls.shorthand: data} if cls.shorthand and isinstance(data, str) else data
 
     @classmethod

@@ -9,6 +9,7 @@ import click
 from selector.cli.lazy import Verb, verb
 from selector.cli.options import actor, as_json, dry_run, house, house_options, model, models, reason, version
 from selector.cli.output import show
+from selector.cli.tables import brief
 
 if TYPE_CHECKING:
     from selector.workflows.by_hand import Done
@@ -17,8 +18,7 @@ Mark = Literal["archive", "restore", "quarantine", "clear"]
 
 
 def _tell(done: Done, *, as_json: bool) -> None:
-    steps = done.document.get("steps", ())
-    lines = [done.text, *(f"  {step}" for step in steps)]
+    lines = [done.text, *(f"  {step}" for step in brief(done.document.get("steps", ())))]
     if done.document.get("report"):
         lines.append(f"  report: {done.document['report']}")
     show(done.document, "\n".join(lines), as_json=as_json)

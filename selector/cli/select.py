@@ -10,7 +10,7 @@ import click
 from selector.cli.lazy import verb
 from selector.cli.options import actor, as_json, dry_run, house, house_options, models
 from selector.cli.output import show, talk
-from selector.cli.tables import ranking
+from selector.cli.tables import brief, ranking
 from selector.errors import EXIT_FAILED
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _text(look: Look, *, dry_run: bool) -> str:
         lines += ["", *table]
     if look.steps:
         lines += ["", "  would be done:" if look.document.get("dry_run") else "  done:"]
-        lines += [f"    {step}" for step in look.steps]
+        lines += [f"    {step}" for step in brief(look.steps)]
     if look.report is not None:
         lines.append(f"  report: {look.report}")
     if look.document.get("dry_run") and look.steps:

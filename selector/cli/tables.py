@@ -15,6 +15,7 @@ from selector.redaction import printable
 GAP = "  "
 NARROWEST = 12
 Document = Mapping[str, Any]
+_ASKED_FOR = ("f1_score", "f1", "accuracy", "roc_auc", "rmse", "mae", "r2")
 
 
 def width() -> int | None:
@@ -62,7 +63,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _cell(value: Any) -> str:
-    if value is None or value == "":
+    if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4f}"
@@ -135,7 +136,6 @@ def ranking(standings: Sequence[Document], indent: str = "  ") -> list[str]:
                 _remark(one),
             )
         )
-    rows = [("" if row[0] == "" else row[0], *row[1:]) for row in rows]
     return table(heads, rows, limit=width(), indent=indent)
 
 
@@ -201,6 +201,15 @@ def _turning_point(document: Document) -> str:
     return f"to be promoted {near['name']} needs a lead of {near['needed_lead']:.4f}, and has {near['lead']:+.4f}{more}"
 
 
+def brief(steps: Sequence[str]) -> list[str]:
+    """Return the steps that a person wants to see: tags are counted, or listed with -v."""
+    tags = [step for step in steps if step.startswith(("tag ", "remove tag "))]
+    if session().verbose or not tags:
+        return list(steps)
+    others = [step for step in steps if step not in tags]
+    return [*others, f"tags: {len(tags)} (-v lists them)"]
+
+
 def history(document: Document) -> str:
     """Return the ledger, oldest first, and who was champion at the time that was asked for."""
     entries = document.get("entries", ())
@@ -245,8 +254,10 @@ def imported(document: Document) -> str:
 
 
 def _few(metrics: Document) -> str:
-    shown = [f"{key} {value:.4g}" for key, value in list(metrics.items())[:2] if value is not None]
-    return ", ".join(shown) + (", …" if len(metrics) > len(shown) else "")
+    """Return two of the metrics, those first that people ask for."""
+    known = [key for key in _ASKED_FOR if key in metrics]
+    named = [key for key in dict.fromkeys([*known, *metrics]) if metrics[key] is not None]
+    return ", ".join(f"{key} {metrics[key]:.4g}" for key in named[:2])
 
 
 def undone(document: Document) -> str:
