@@ -10,7 +10,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=version.name,
-    transactional_ddl=True,
 )
 with context.begin_transaction():
     context.run_migrations()
