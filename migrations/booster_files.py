@@ -11,6 +11,7 @@ from migrations.model import ModelFile
 
 _CHUNK: Final = 1 << 20
 _TAIL: Final = 1 << 20
+_MODERN: Final = re.compile(rb"^version=v[34]\s", re.MULTILINE)
 _UBJ_WIDTH: Final = {b"i": 1, b"U": 1, b"I": 2, b"l": 4, b"L": 8, b"d": 4, b"D": 8, b"C": 1, b"T": 0, b"F": 0, b"Z": 0}
 _UBJ_INTEGER: Final = {b"i": 1, b"U": 1, b"I": 2, b"l": 4, b"L": 8}
 _UBJ_CLOSING: Final = {b"{": b"}", b"[": b"]"}
@@ -28,16 +29,19 @@ def read_lightgbm(stream: BinaryIO, size: int) -> ModelFile:
     text = "lightgbm-text"
     if b"\nend of trees" not in tail and b"\nend of trees" not in head and not _contains(stream, b"\nend of trees"):
         return ModelFile(text, "model", "is cut off", damaged=True)
-    has_parameters = b"\nparameters:" in tail or b"\nparameters:" in head
-    if has_parameters and b"\nend of parameters" not in tail:
-        return ModelFile(text, "model", "is cut off", damaged=True)
-    if b"pandas_categorical:" in tail and not tail.rstrip().endswith((b"]", b"null")):
+    if _MODERN.search(head) and not _ends_well(tail):
         return ModelFile(text, "model", "is cut off", damaged=True)
     if not _tree_sizes_fit(head, size):
         return ModelFile(text, "model", "is damaged: its trees are shorter than its header says", damaged=True)
     return ModelFile(
         text, "model", contains="LightGBM booster", model_class="lightgbm.basic.Booster", packages=("lightgbm",)
     )
+
+
+def _ends_well(tail: bytes) -> bool:
+    """Versions 3 and 4 end with their parameters; the Python package adds one line about pandas categories."""
+    last = tail.rstrip().rpartition(b"\n")[2].strip()
+    return last == b"end of parameters" or (last.startswith(b"pandas_categorical:") and last.endswith((b"]", b"null")))
 
 
 def _contains(stream: BinaryIO, word: bytes) -> bool:

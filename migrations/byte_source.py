@@ -106,6 +106,13 @@ class ByteSource:
             raise ShortReadError
         return line
 
+    def drain(self) -> None:
+        """Read to the end, so that whatever checks the end can raise."""
+        while part := self._read(_CHUNK):
+            self._left -= len(part)
+            if self._left < 0:
+                raise TooLargeError("it unpacks to more bytes than are read")
+
     def require(self, size: int) -> None:
         """Refuse a frame that is larger than anything we would read."""
         if size > self._left:

@@ -44,6 +44,7 @@ class Draft:
         documents: names of JSON files about it, the one that counts most first.
         record: metadata that stands in a registry file rather than in a file of its own.
         model_type: what the layout reads from names.
+        home: the folder of the files, where it is another than the one that was read.
         mlflow: a subfolder (or ".") that is an MLflow model folder.
 
     """
@@ -55,6 +56,7 @@ class Draft:
     record: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
     model_type: str = ""
     mlflow: Path | None = None
+    home: Folder | None = None
     notes: tuple[str, ...] = ()
 
 

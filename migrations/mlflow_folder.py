@@ -99,7 +99,7 @@ def tree_fingerprint(folder: Path) -> tuple[ModelFile, str, int, float]:
     reason = f"no model file: MLmodel names {missing}, which is not there" if missing else ""
     contents = ModelFile(
         "mlflow", "model", reason, damaged=bool(missing), contains=f"MLflow model ({flavor})",
-        model_class=_model_class(flavors.get(flavor)), packages=(),
+        model_class=_model_class(flavors.get(flavor)) or flavor, packages=(),
     )  # fmt: skip
     return contents, digest.hexdigest(), size, modified
 

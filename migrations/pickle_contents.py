@@ -53,7 +53,10 @@ def read_pickle(path: Path, stream: BinaryIO) -> ModelFile:
     packed = compression(head)
     kind = "joblib" if packed or path.suffix in {".joblib", ".jbl"} else "pickle"
     try:
-        walk = walk_pickle(ByteSource(unpacked(stream, packed) if packed else stream))
+        source = ByteSource(unpacked(stream, packed) if packed else stream)
+        walk = walk_pickle(source)
+        if packed:
+            source.drain()  # a checksum at the end is the only sign of some cuts
     except (DamagedPickleError, ShortReadError, *_UNPACKING_ERRORS) as error:
         cut = isinstance(error, EOFError | ShortReadError) or str(error) == "cut off"
         return ModelFile(kind, "unknown", "is cut off" if cut else f"is damaged: {error}", damaged=True)

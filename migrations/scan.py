@@ -43,6 +43,7 @@ class _Walk:
         self.unreadable: list[Unreadable] = []
         self.notes: list[str] = []
         self.seen: set[Path] = set()
+        self.claimed: set[Path] = set()
 
     def tree(self, root: Path) -> None:
         """Walk everything below a root, breadth first, folders in order of their names."""
@@ -72,18 +73,21 @@ class _Walk:
             self.unreadable.append(Unreadable(path.name, path, reason))
             return ()
         if "meta.yaml" in folder.files and not {"MLmodel"} & set(folder.files):
-            self.notes.append(f"{path} is part of an MLflow file store: import it with `migrate store`")
+            self.notes.append(f"{path.parent} is an MLflow file store: import it with `migrate store`")
             return ()
         return self.read(folder)
 
     def read(self, folder: Folder) -> tuple[str, ...]:
-        """Ask the layouts in turn; each sees what the ones before it left."""
+        """Ask the layouts in turn; each sees what the ones before it, and registries elsewhere, left."""
+        folder = folder.without(frozenset(name for name, path in folder.files.items() if path in self.claimed))
         for layout in self.layouts:
             reading = layout.read(folder)
             if reading is None:
                 continue
             for draft in reading.drafts:
-                found = settle(draft, folder, self.timezone)
+                home = draft.home or folder
+                found = settle(draft, home, self.timezone)
+                self.claimed |= {home.path / name for name in (*draft.candidates, *draft.documents)}
                 if isinstance(found, StagedModel):
                     self.models.append(found)
                 else:
@@ -125,7 +129,7 @@ def scan(
 
     """
     walk = _Walk(layouts(layout), timezone, progress)
-    for given in paths:
+    for given in sorted(paths, key=lambda p: not p.is_dir()):
         path = Path(os.path.abspath(given))  # noqa: PTH100  resolve() would follow links, and paths identify entries
         if path.is_dir():
             walk.tree(path)

@@ -25,7 +25,7 @@ class BareFiles:
                 reason = what.reason or "is no model"
                 ignored.append(Unreadable(path.stem, path, f"{name} {reason}", what.format, ignored=True))
             else:
-                drafts.append(Draft(path.name.partition(".")[0] or path.name, path, (name,)))
+                drafts.append(Draft(path.stem, path, (name,)))
         if not told:
             return None
         return Reading(tuple(drafts), frozenset(told), unreadable=tuple(ignored))

@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from migrations.drafts import PATH_KEYS, Draft, base_name
-from migrations.folder import Folder
+from migrations.folder import Folder, list_folder
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
+from migrations.layouts.staging_folder import DOCUMENTS
 from migrations.metrics import read_metrics
 from migrations.model import Unreadable
 from migrations.timestamps import CREATED_KEYS, parse_time
 
 FILE_NAME: Final = re.compile(r"(registry|manifest|catalog|models_index)", re.IGNORECASE)
-NAME_KEYS: Final = ("model_id", "id", "model_version", "version", "name", "model_name")
+ID_KEYS: Final = ("model_id", "id")
+NAME_KEYS: Final = ("name", "model_name")
+VERSION_KEYS: Final = ("model_version", "version")
 MAX_RECORDS: Final = 100_000
 MAX_DEPTH: Final = 4
+MAX_PARTS: Final = 8
 _VERSION_PART: Final = re.compile(r"\d+|\D+")
 
 
@@ -42,27 +47,66 @@ class RegistryFile:
 
     def _read(self, folder: Folder, document: str) -> Reading | None:
         try:
-            records = list(_records(folder.document(document)))
+            whole = folder.document(document)
         except UnreadableJsonError as error:
             return Reading(notes=(f"{folder.path / document} {error}",), used=frozenset({document}))
+        shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
+        records = [(name, {**shared, **record}) for name, record in _records(whole)]
         if not records:
             return None
-        by_file: dict[str, list[tuple[str, Mapping[str, Any]]]] = {}
+        finder = _Finder(folder)
+        claims: dict[Path, list[tuple[str, Mapping[str, Any]]]] = {}
         missing: list[Unreadable] = []
         for name, record in records:
-            file = next((f for f in _named_files(record) if f in folder.files and folder.tell(f) is not None), None)
-            if file is not None:
-                by_file.setdefault(file, []).append((name, record))
+            path = next((p for recorded in _named_files(record) if (p := finder.find(recorded))), None)
+            if path is not None:
+                claims.setdefault(path, []).append((name, record))
             else:
-                missing.append(_lost(folder, document, name, record, "no model file"))
+                named = ", ".join(dict.fromkeys(base_name(recorded) for recorded in _named_files(record)))
+                missing.append(_lost(folder, document, name, record, f"no model file ({named} is not in the folder)"))
         drafts = []
-        for file, claims in by_file.items():
-            *older, (name, record) = sorted(claims, key=_age)
-            note = (f"{len(claims)} records of {document} name {file}; only the newest can be about its bytes",)
-            drafts.append(Draft(name, folder.files[file], (file,), record=record, notes=note if older else ()))
-            reason = f"{file} was overwritten by {name}"
-            missing += [_lost(folder, document, old, held, reason) for old, held in older]
-        return Reading(tuple(drafts), frozenset({document, *by_file}), unreadable=tuple(missing))
+        for path, held in claims.items():
+            *older, (name, newest) = sorted(held, key=_age)
+            note = (f"{len(held)} records of {document} name {path.name}; only the newest can be about its bytes",)
+            home = finder.folders[path.parent]
+            documents = tuple(d for d in DOCUMENTS if d in home.files) if home is not folder else ()
+            draft = Draft(name, path, (path.name,), documents, newest, home=home, notes=note if older else ())
+            drafts.append(draft)
+            reason = f"{path.name} was overwritten by {name}"
+            missing += [_lost(folder, document, old, lost, reason) for old, lost in older]
+        used = {document, *(path.name for path in claims if path.parent == folder.path)}
+        return Reading(tuple(drafts), frozenset(used), unreadable=tuple(missing))
+
+
+class _Finder:
+    """Finds recorded files under the registry's own folder, whatever machine the paths were written on."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.root = folder
+        self.folders: dict[Path, Folder] = {folder.path: folder}
+
+    def find(self, recorded: str) -> Path | None:
+        """Return the file that the longest ending of a recorded path leads to; links are not followed."""
+        parts = [part for part in recorded.replace("\\", "/").split("/") if part not in {"", "."}][-MAX_PARTS:]
+        for start in range(len(parts)):
+            found = self._at(parts[start:])
+            if found is not None:
+                return found
+        return None
+
+    def _at(self, parts: list[str]) -> Path | None:
+        here = self.root
+        for part in parts[:-1]:
+            if part not in here.folders:
+                return None
+            path = here.path / part
+            try:
+                here = self.folders.get(path) or list_folder(path, self.root.root)
+            except OSError:
+                return None
+            self.folders[path] = here
+        name = parts[-1]
+        return here.files[name] if name in here.files and here.tell(name) is not None else None
 
 
 def _lost(folder: Folder, document: str, name: str, record: Mapping[str, Any], reason: str) -> Unreadable:
@@ -73,15 +117,16 @@ def _lost(folder: Folder, document: str, name: str, record: Mapping[str, Any], r
 
 
 def _named_files(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the base names of files that a record names."""
+    """Yield the paths of files that a record names, as recorded."""
     for key in PATH_KEYS:
         if isinstance(record.get(key), str):
-            yield base_name(record[key])
+            yield record[key]
     artifacts = record.get("artifacts")
-    values = artifacts.values() if isinstance(artifacts, dict) else artifacts if isinstance(artifacts, list) else ()
-    for value in values:
-        if isinstance(value, str) and "model" in value.lower():
-            yield base_name(value)
+    if isinstance(artifacts, dict):
+        artifacts = [value for key, value in artifacts.items() if "model" in f"{key} {value}".lower()]
+    for value in artifacts if isinstance(artifacts, list) else ():
+        if isinstance(value, str) and ("model" in value.lower() or isinstance(record["artifacts"], dict)):
+            yield value
 
 
 def _records(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -105,8 +150,13 @@ def _records(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def _name(record: Mapping[str, Any], key: str) -> str:
-    own = next((str(record[k]) for k in NAME_KEYS if isinstance(record.get(k), str | int) and record[k] != ""), "")
-    return own or key
+    """Return the record's id, else its name with its version, else its place in the document."""
+    ids, names, versions = (_first(record, keys) for keys in (ID_KEYS, NAME_KEYS, VERSION_KEYS))
+    return ids or " ".join(filter(None, (names, versions))) or key
+
+
+def _first(record: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    return next((str(record[k]) for k in keys if isinstance(record.get(k), str | int) and record[k] != ""), "")
 
 
 def _time(record: Mapping[str, Any]) -> datetime | None:
