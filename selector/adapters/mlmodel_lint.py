@@ -146,13 +146,8 @@ def _paths(mlmodel: dict[str, Any]) -> str | None:
 def is_inside(path: str) -> bool:
     """Tell whether a relative path stays below the folder it is relative to."""
     parts = PurePosixPath(path.replace("\\", "/")).parts
-    return (
-        bool(path)
-        and "\0" not in path
-        and not path.startswith(("/", "\\", "~"))
-        and ".." not in parts
-        and "://" not in path
-    )
+    absolute = path.startswith(("/", "\\", "~")) or path[1:2] == ":" or "://" in path
+    return bool(path) and "\0" not in path and not absolute and ".." not in parts
 
 
 def _settings(value: Any) -> Iterator[tuple[str, Any]]:

@@ -175,11 +175,11 @@ class ConfinedScorer:
             pipes.close()
 
     def _tested(self) -> str:
-        answer = Answer(0, 0)
+        answer = Answer(0, 0, note=True)
         order = {"kind": "self-test", "folder": None, "file": "", "imports": (), "columns": None}
         end = self._run(order, os.devnull, answer, threading.Event())
         note = answer.header()
-        if note is None or "confinement" not in note:
+        if not isinstance(note, dict) or "confinement" not in note:
             raise ScoringError(f"The confinement self-test gave no answer: {end.explained(self._limits).reason}.")
         found, ways_out = str(note["confinement"]), [str(way) for way in note["open"]]
         if not ways_out and "Landlock" in found and "seccomp" in found:
