@@ -23,6 +23,9 @@ Groups = npt.NDArray[np.int64] | None
 _BLOCK = 16_384
 """Rows taken at a time, so that 200 models need 26 MB and not another copy of everything."""
 
+_SHORTLIST_DRAWS = 2_048
+"""Half as many as for a decision: who may be the best is shown, not acted upon."""
+
 _FARTHEST = 37.0
 """Beyond this critical value the normal tail is not a float any more."""
 
@@ -110,33 +113,39 @@ def shortlist(outcomes: Sequence[Outcome], *, alpha: float = 0.05, seed: int, gr
         return ()
     metric = outcomes[0].metric
     best = max(range(len(outcomes)), key=lambda i: metric.lead(outcomes[i].value, outcomes[0].value))
-    covariance = _covariance(outcomes, outcomes[best], groups)
-    return tuple(
-        i
-        for i in range(len(outcomes))
-        if i == best or not _beaten(i, outcomes, covariance, alpha=alpha, seed=seed, groups=groups)
-    )
+    field = _Field(outcomes, best, alpha, seed, groups)
+    return tuple(i for i in range(len(outcomes)) if i == best or not field.beats(i))
 
 
-def _beaten(
-    loser: int, outcomes: Sequence[Outcome], covariance: Floats, *, alpha: float, seed: int, groups: Groups
-) -> bool:
-    """Tell whether some rival is better than `loser` by more than luck explains, given how many rivals there are."""
-    metric, own = outcomes[loser].metric, outcomes[loser]
-    leads = np.array([metric.lead(o.value, own.value) for o in outcomes])
-    against = covariance - covariance[loser] - covariance[loser][:, np.newaxis] + covariance[loser, loser]
-    spread = np.sqrt(np.maximum(np.diag(against), 0.0))
-    spread[loser] = 0.0
-    t = np.divide(leads, spread, out=np.zeros_like(leads), where=spread > 0.0)
-    rival = int(np.argmax(t))
-    if leads[rival] <= 0.0:
-        return False
-    p = compare(outcomes[rival], own, groups=groups).p
-    rivals = np.flatnonzero(spread > 0.0)
-    if p > alpha or p * len(rivals) <= alpha:
-        return p <= alpha
-    part = against[np.ix_(rivals, rivals)] / np.outer(spread[rivals], spread[rivals])
-    return p * Family(np.clip(part, -1.0, 1.0), seed).effective_count(_critical(p)) <= alpha
+class _Field:
+    """Models of which each is tested against all its rivals; covariance and draws are shared by all the tests."""
+
+    def __init__(self, outcomes: Sequence[Outcome], best: int, alpha: float, seed: int, groups: Groups) -> None:
+        self._outcomes, self._alpha, self._seed, self._groups = outcomes, alpha, seed, groups
+        # Over the best one, because differences of differences lose fewer digits than those of whole influences.
+        self._covariance = _covariance(outcomes, outcomes[best], groups)
+        self._values = np.array([outcomes[best].metric.lead(o.value, outcomes[best].value) for o in outcomes])
+        self._free = _normal_draws(self._covariance, seed, _SHORTLIST_DRAWS)
+
+    def beats(self, loser: int) -> bool:
+        """Tell whether some rival beats `loser` by more than luck explains, given how many rivals there are."""
+        own = self._covariance[loser]
+        against = self._covariance - own - own[:, np.newaxis] + own[loser]
+        spread = np.sqrt(np.maximum(np.diag(against), 0.0))
+        # Copies of the loser leave float noise of this size; they are no rivals.
+        spread[spread <= 1e-7 * math.sqrt(float(np.diag(self._covariance).max()))] = 0.0
+        rivals = np.flatnonzero(spread)
+        if not len(rivals):
+            return False
+        t = (self._values[rivals] - self._values[loser]) / spread[rivals]
+        rival = int(rivals[np.argmax(t)])
+        p = compare(self._outcomes[rival], self._outcomes[loser], groups=self._groups).p
+        if p > self._alpha or p * len(rivals) <= self._alpha:
+            return p <= self._alpha
+        matrix = against[np.ix_(rivals, rivals)] / np.outer(spread[rivals], spread[rivals])
+        free = (self._free[:, rivals] - self._free[:, [loser]]) / spread[rivals]
+        family = Family(np.clip(matrix, -1.0, 1.0), self._seed, free=free)
+        return p * family.effective_count(_critical(p)) <= self._alpha
 
 
 class Family:
@@ -148,20 +157,19 @@ class Family:
         matrix: shape (K, K), from `correlation`; models without one (NaN) are left out.
         seed: makes the draws repeatable.
         draws: more draws, less noise.
+        free: shape (draws, K), normal draws with this correlation, where they are at hand.
 
     """
 
-    def __init__(self, matrix: Floats, seed: int, *, draws: int = 4096) -> None:
+    def __init__(self, matrix: Floats, seed: int, *, draws: int = 4096, free: Floats | None = None) -> None:
         real = np.isfinite(np.diag(matrix))
         matrix = matrix[np.ix_(real, real)]
         self.size = len(matrix)
         if self.size < 2:  # noqa: PLR2004 - one test needs no correction
             return
-        random = np.random.default_rng(seed)
-        draws = max(draws, self.size)
-        values, vectors = np.linalg.eigh((matrix + matrix.T) / 2.0)
-        root = vectors * np.sqrt(np.maximum(values, 0.0))
-        self._free = random.standard_normal((draws, self.size)) @ root.T
+        self._free = _normal_draws(matrix, seed, draws) if free is None else free
+        draws = len(self._free)
+        random = np.random.default_rng([seed, 1])
         self._chosen = np.arange(draws) % self.size
         # Stratified, so that the rare far tail is always represented alike.
         self._uniform = (random.permutation(draws) + random.random(draws)) / draws
@@ -191,6 +199,14 @@ class Family:
         above[rows, self._chosen] = True
         share = float(np.mean(1.0 / above.sum(axis=1)))
         return min(max(self.size * share, 1.0), float(self.size))
+
+
+def _normal_draws(covariance: Floats, seed: int, draws: int) -> Floats:
+    """Return seeded normal draws with this covariance, shape (draws, K), at least one per model."""
+    values, vectors = np.linalg.eigh((covariance + covariance.T) / 2.0)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    shape = (max(draws, len(covariance)), len(covariance))
+    return np.asarray(np.random.default_rng([seed, 0]).standard_normal(shape) @ root.T)
 
 
 def _critical(tail: float) -> float:
