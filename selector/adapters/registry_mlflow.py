@@ -87,7 +87,7 @@ class MlflowRegistry:
 
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases; None where it is unknown, or a prompt."""
-        if self._connection.absent():
+        if self._connection.absent(self._connection.registry_uri):
             return None
         try:
             model = self._connection.ask("get a registered model", lambda client: client.get_registered_model(name))
@@ -98,7 +98,7 @@ class MlflowRegistry:
     def registered_models(self, names: Sequence[str]) -> Mapping[str, RegisteredModel]:
         """Return those of the names that exist, in O(pages) calls."""
         wanted = set(names)
-        if self._connection.absent() or not wanted:
+        if self._connection.absent(self._connection.registry_uri) or not wanted:
             return {}
         if len(wanted) <= FEW_NAMES:
             few = ((name, self.registered_model(name)) for name in sorted(wanted))
@@ -120,6 +120,7 @@ class MlflowRegistry:
 
     def create_registered_model(self, name: str) -> None:
         """Create it; harmless where it exists."""
+        self._connection.make_registry()
         try:
             self._connection.ask("create a registered model", lambda client: client.create_registered_model(name))
         except MlflowRefusedError:

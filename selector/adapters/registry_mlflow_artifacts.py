@@ -12,13 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from selector.adapters.mlflow_connection import Connection, mlflow_module
+from selector.adapters.mlflow_connection import Connection
 from selector.adapters.mlflow_deadline import within
+from selector.adapters.mlflow_import import mlflow_module
 from selector.errors import MlflowRefusedError, MlflowUnreachableError
 
 MODEL_FILE = "MLmodel"
 MOST_FILES = 10_000
 MOST_STEPS = 5
+SERVER_ADVICE = "Set mlflow.tracking_uri to that server in place of its database."
 
 _OBJECT_STORES = frozenset({"s3", "r2", "b2", "gs", "wasbs", "abfss", "hdfs", "viewfs", "dbfs"})
 
@@ -110,6 +112,8 @@ def _allowed(connection: Connection, uri: str) -> str:
     if parts.scheme in {"", "file"} | _OBJECT_STORES:
         return uri
     own = urllib.parse.urlsplit(connection.uri)
+    if parts.scheme == "mlflow-artifacts" and not connection.over_http:
+        raise MlflowRefusedError(f"{uri} is kept by an MLflow server.", advice=SERVER_ADVICE)
     if parts.scheme == "mlflow-artifacts" and parts.hostname in {None, own.hostname}:
         return uri
     if parts.scheme in {"http", "https"} and (parts.hostname, parts.port) == (own.hostname, own.port):

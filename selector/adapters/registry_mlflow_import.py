@@ -12,9 +12,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from selector.adapters.mlflow_connection import Connection, mlflow_module
+from selector.adapters.mlflow_connection import Connection
 from selector.adapters.mlflow_deadline import within
-from selector.adapters.registry_mlflow_artifacts import MODEL_FILE
+from selector.adapters.mlflow_import import mlflow_module
+from selector.adapters.registry_mlflow_artifacts import MODEL_FILE, SERVER_ADVICE
 from selector.adapters.registry_mlflow_runs import read_experiments
 from selector.adapters.registry_mlflow_values import milliseconds
 from selector.domain.model import FINGERPRINT_TAG, Run
@@ -131,8 +132,15 @@ class ImportIntoMlflow:
                     f"The experiment {name!r} is deleted in MLflow.",
                     advice="Restore it in MLflow's interface, or import into another experiment.",
                 )
+            if found is not None and found.artifact_location.startswith("mlflow-artifacts:"):
+                self._refuse_served(name)
             self._experiments[name] = found.experiment_id if found else self._create_experiment(name)
         return self._experiments[name]
+
+    def _refuse_served(self, name: str) -> None:
+        if not self._connection.over_http:
+            message = f"The artifacts of the experiment {name!r} are kept by an MLflow server."
+            raise MlflowRefusedError(message, advice=SERVER_ADVICE)
 
     def _create_experiment(self, name: str) -> str:
         root = self._connection.artifact_root

@@ -222,6 +222,16 @@ def test_an_address_that_leads_elsewhere_is_refused(registry, uri, tmp_path):
     assert list(tmp_path.glob("into/**/*")) == []
 
 
+def test_artifacts_that_a_server_keeps_are_not_sought_through_its_database(registry, client, folder, tmp_path):
+    client.create_experiment("served", "mlflow-artifacts:/7")
+    with pytest.raises(MlflowRefusedError) as caught:
+        registry.write(NewRun("served", "r", None, None, model_folder=folder))
+    assert "mlflow.tracking_uri" in caught.value.advice
+    assert registry.runs(["served"]) == ()
+    with pytest.raises(MlflowRefusedError, match="kept by an MLflow server"):
+        registry.fetch("mlflow-artifacts:/7/models/m-1/artifacts", tmp_path / "into")
+
+
 @pytest.mark.parametrize("path", ["../../other", "%2e%2e/%2e%2e/other", "a/../../b"])
 def test_a_path_out_of_the_runs_artifacts_is_refused(registry, path, tmp_path):
     written = registry.write(NewRun("e", "r", None, None))

@@ -130,6 +130,33 @@ def test_the_first_write_makes_the_database_with_its_artifacts_beside_it(tmp_pat
     assert list(elsewhere.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_of_two_processes_that_make_the_same_database_both_succeed(tmp_path):
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    program = f"""
+from selector.adapters.registry_mlflow import MlflowRegistry
+import sys
+MlflowRegistry({uri!r}).create_registered_model(sys.argv[1])
+"""
+    names = ["a", "b", "c"]
+    started = [subprocess.Popen([sys.executable, "-c", program, name]) for name in names]
+    assert [process.wait(120) for process in started] == [0, 0, 0]
+    assert sorted(MlflowRegistry(uri).registered_models(names)) == names
+    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+
+
+def test_a_registry_in_another_database_is_not_made_by_reading(mlflow_sqlite, tmp_path):
+    elsewhere = tmp_path / "registry" / "registry.db"
+    registry = MlflowRegistry(mlflow_sqlite, registry_uri=f"sqlite:///{elsewhere}")
+    assert registry.registered_model("churn") is None
+    assert registry.registered_models(["a", "b", "c"]) == {}
+    assert registry.runs(["*"]) == ()
+    assert not elsewhere.parent.exists()
+    registry.create_registered_model("churn")
+    assert registry.registered_model("churn").versions == ()
+    assert MlflowRegistry(mlflow_sqlite).registered_model("churn") is None
+
+
 def test_a_file_that_is_no_database_is_refused(tmp_path):
     (tmp_path / "mlflow.db").write_text("this is a letter, not a database, and a long one too\n" * 20)
     with pytest.raises(MlflowRefusedError, match="cannot be read as an MLflow database"):
