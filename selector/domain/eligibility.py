@@ -44,8 +44,7 @@ def _standing(candidate: Candidate, snapshot: Snapshot, metric: Metric, *, is_ch
         doubts = (Reason(f"logged-{logged.code}", logged.reason),)
     if is_champion:
         return replace(measured, notes=(*measured.notes, *(r.text for r in doubts)))
-    first = _unfit(candidate) or barred
-    return replace(measured, reasons=(*first, *(() if first and not measured.reasons else measured.reasons), *doubts))
+    return replace(measured, reasons=_unfit(candidate) or (*barred, *measured.reasons, *doubts))
 
 
 def _unfit(candidate: Candidate) -> tuple[Reason, ...]:

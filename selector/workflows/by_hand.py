@@ -133,8 +133,10 @@ def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: 
     """
     setup = house.setup(model)
     with _writing(house, dry_run=dry_run):
-        if not dry_run:
-            recover(house, model)
+        interrupted = () if dry_run else recover(house, model)
+        for earlier_try in interrupted:  # the same command again, after a crash, must not go back two steps
+            if earlier_try.finished and earlier_try.plan.kind == "rollback":
+                return _said(model, f"finished rollback {earlier_try.plan.id}, which had been interrupted", dry_run=False)
         registered = _registered(house, setup)
         left = registered.aliases.get(setup.policy.aliases.champion)
         if left is None:

@@ -88,22 +88,39 @@ def carry_out(
     return _finish(house, plan, record, done=0, on_registered=on_registered)
 
 
-def recover(house: House, model: str | None = None) -> tuple[str, ...]:
-    """Finish what an earlier process began and did not finish; return one sentence for each plan.
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """A plan of an earlier process that was met unfinished.
+
+    Attributes:
+        finished: whether it is done now; otherwise it was given up.
+        text: one sentence.
+
+    """
+
+    plan: Plan
+    finished: bool
+    text: str
+
+
+def recover(house: House, model: str | None = None) -> tuple[Recovered, ...]:
+    """Finish what an earlier process began and did not finish.
 
     Raises:
         MlflowUnreachableError: MLflow does not answer; the plans stay in the journal.
 
     """
-    said: list[str] = []
+    found: list[Recovered] = []
     for unfinished in house.store.unfinished(model):
         plan = unfinished.plan
         try:
             _finish(house, plan, Record.from_json(unfinished.details), done=unfinished.done)
-            said.append(f"{plan.model}: finished {plan.kind} {plan.id}, which had been interrupted")
+            text = f"{plan.model}: finished {plan.kind} {plan.id}, which had been interrupted"
+            found.append(Recovered(plan, finished=True, text=text))
         except (ForeignChangeError, MlflowRefusedError) as error:
-            said.append(f"{plan.model}: gave up {plan.kind} {plan.id}: {error.message}")
-    return tuple(said)
+            text = f"{plan.model}: gave up {plan.kind} {plan.id}: {error.message}"
+            found.append(Recovered(plan, finished=False, text=text))
+    return tuple(found)
 
 
 def _finish(

@@ -1,0 +1,124 @@
+"""The laws that hold whatever happens: training, looks, rollbacks, people who move aliases, kills at any write."""
+
+import tempfile
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from selector.adapters.registry_memory import KilledError
+from selector.domain.model import STATUS_TAG
+from selector.errors import UsageError
+from selector.workflows import by_hand
+
+
+class Laws(RuleBasedStateMachine):
+    """Random lives of one registered model."""
+
+    world_class = None
+
+    def __init__(self):
+        super().__init__()
+        self.folder = tempfile.TemporaryDirectory()
+        self.world = self.world_class(Path(self.folder.name))
+        self.had_champion = False
+        self.left = set()
+        self.quiet_before = None
+
+    def teardown(self):
+        self.folder.cleanup()
+
+    @rule(wrong=st.integers(150, 450), seed=st.integers(0, 3))
+    def somebody_trains_a_model(self, wrong, seed):
+        self.world.train(f"model {wrong}/{seed}", wrong, seed=seed)
+
+    @rule()
+    def a_look(self):
+        self.world.look()
+
+    @rule(writes=st.integers(1, 12))
+    def a_look_is_killed_and_another_one_follows(self, writes):
+        self.world.registry.fail_after(writes)
+        try:
+            self.world.look()
+        except KilledError:
+            pass
+        else:
+            self.world.registry._left = None
+        self.world.look()
+        assert self.world.store.unfinished() == ()
+
+    @precondition(lambda self: self.world.champion() is not None)
+    @rule()
+    def an_operator_rolls_back(self):
+        left = self.world.model.aliases["champion"]
+        try:
+            self.world.roll_back()
+        except UsageError:
+            assert self.world.model.aliases["champion"] == left
+        else:
+            self.left.add(left)
+
+    @precondition(lambda self: self.left)
+    @rule(data=st.data())
+    def an_operator_clears_a_version(self, data):
+        version = data.draw(st.sampled_from(sorted(self.left)))
+        if self.world.model.aliases.get("champion") != version:
+            by_hand.mark(self.world.house, "churn", version, "clear", dry_run=False, actor="test")
+        self.left.discard(version)
+
+    @precondition(lambda self: self.world.model is not None and self.world.model.versions)
+    @rule(data=st.data())
+    def somebody_moves_the_champion_alias(self, data):
+        version = data.draw(st.sampled_from(sorted(v.version for v in self.world.model.versions)))
+        self.world.registry.set_alias("churn", "champion", version)
+        self.left.discard(version)
+
+    @rule()
+    def looking_twice_changes_nothing_the_second_time(self):
+        self.world.look()
+        writes, entries = list(self.world.registry.writes), self.world.store.entries()
+        self.world.look()
+        assert (self.world.registry.writes, self.world.store.entries()) == (writes, entries)
+
+    @invariant()
+    def there_is_a_champion_once_there_was_one(self):
+        there = self.world.champion() is not None
+        assert there or not self.had_champion
+        self.had_champion = there
+
+    @invariant()
+    def a_version_rolled_back_from_never_returns_by_itself(self):
+        model = self.world.model
+        champion = model.aliases.get("champion") if model else None
+        assert champion not in self.left
+        if champion is not None and self.left:
+            barred = {self._files(v) for v in self.left}
+            assert self._files(champion) not in barred or self._moved_there_by_hand()
+
+    def _files(self, version):
+        return str(sorted(self.world.registry.files[self.world.model.version(version).source].items()))
+
+    def _moved_there_by_hand(self):
+        newest = self.world.store.entries(kinds=("promoted", "rolled_back"))
+        return not newest or newest[-1].version != self.world.model.aliases["champion"]
+
+    @invariant()
+    def a_quarantined_version_is_no_champion_unless_somebody_put_it_there(self):
+        model = self.world.model
+        champion = model.version(model.aliases.get("champion")) if model else None
+        if champion is not None and champion.tags.get(STATUS_TAG) == "quarantined":
+            assert self._moved_there_by_hand()
+
+
+def test_the_laws_hold_in_random_lives_of_a_model(new_world):
+    from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415 - only here
+
+    machine = type("LawsOfThisRun", (Laws,), {"world_class": staticmethod(lambda folder: new_world())})
+    run_state_machine_as_test(
+        machine,
+        settings=settings(
+            max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
