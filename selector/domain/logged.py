@@ -9,7 +9,7 @@ import difflib
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from selector.domain.metric import AUTO, AVERAGES, Metric
 from selector.domain.metric_names import canonical_name
@@ -124,8 +124,10 @@ def _recognised(metric: Metric, metrics: Mapping[str, float]) -> _Key | NotLogge
     if not fitting:
         have = ", ".join(sorted(k.key for k in keys))
         return NotLogged("averaging", f"The run logs {have}, which is another averaging than {metric.label()}")
-    # An averaging that is spelled out beats one that is not; then the shorter and first spelling, so it never flaps.
-    return min(fitting, key=lambda k: (k.tier, k.average is None, len(k.key), k.key))
+    # The averaging asked for beats one that is not spelled out; where none is asked for, the plain key is the one that
+    # other runs have too. Then the shorter and first spelling, so that it never flaps.
+    settled = metric.average in AVERAGES
+    return min(fitting, key=lambda k: (k.tier, (k.average is None) == settled, len(k.key), k.key))
 
 
 def _fits(wanted: str | None, spelled: str | None) -> bool:
@@ -174,7 +176,9 @@ def _checked(metric: Metric, found: _Key, raw: float, metrics: Mapping[str, floa
     average = found.average or _betrayed(found, metrics)
     if not _fits(metric.average, average):
         betrayed = "" if found.average else ": recall equals accuracy, which only averaging over all rows does"
-        return NotLogged("averaging", f"{key} is {average} {metric.name}, not {metric.label()}{betrayed}")
+        return NotLogged(
+            "averaging", f"{key} is {replace(metric, average=average).label()}, not {metric.label()}{betrayed}"
+        )
     if metric.average in AVERAGES and average is None:
         notes.append(f"{key} does not say how it was averaged; taken as {metric.average}")
     if found.tier > _TIERS[""]:

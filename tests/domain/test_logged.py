@@ -122,6 +122,13 @@ def test_the_spelled_out_averaging_is_preferred():
     assert found.key == "f1_weighted"
 
 
+def test_without_a_chosen_averaging_the_plain_key_is_preferred():
+    found = logged_value(metric("f1"), {"f1": 0.6, "f1_macro": 0.5, "f1_weighted": 0.8})
+    assert isinstance(found, Logged)
+    assert found.key == "f1"
+    assert isinstance(logged_value(metric("f1"), {"f1_weighted": 0.8}), Logged)
+
+
 def test_an_unknown_averaging_is_taken_with_a_note():
     found = logged_value(F1, {"f1_score": 0.8, "recall": 0.7, "accuracy": 0.9})
     assert isinstance(found, Logged)
@@ -133,7 +140,7 @@ def test_recall_equal_to_accuracy_gives_weighted_averaging_away():
     refused, taken = logged_value(F1, run), logged_value(WEIGHTED, run)
     assert isinstance(refused, NotLogged)
     assert refused.code == "averaging"
-    assert "recall equals accuracy" in refused.reason
+    assert "weighted F1, not binary F1: recall equals accuracy" in refused.reason
     assert isinstance(taken, Logged)
     assert taken.average == "weighted"
     near = logged_value(F1, run | {"recall_score": 0.83 + 1e-9})
