@@ -12,11 +12,28 @@ from selector.redaction import printable, redact
 
 T = TypeVar("T")
 
+FIRST_SERVER_ERROR = 500
+
 UNREACHABLE_ADVICE = "Check that the server runs and that mlflow.tracking_uri is right; the next look tries again."
+
+CREDENTIALS_ADVICE = (
+    "Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, for a user with that right."
+)
 
 _BUSY_CODES = frozenset({"TEMPORARILY_UNAVAILABLE", "REQUEST_LIMIT_EXCEEDED", "DEADLINE_EXCEEDED", "CANCELLED"})
 _MISSING_CODES = frozenset({"RESOURCE_DOES_NOT_EXIST"})
-_CONNECTION_ERRORS = frozenset({"OperationalError", "InterfaceError", "DBAPIError", "TimeoutError"})
+_FORBIDDEN_CODES = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
+_CONNECTION_ERRORS = frozenset(
+    {
+        "OperationalError",  # databases
+        "InterfaceError",
+        "RequestException",  # HTTP
+        "ConnectionError",
+        "TimeoutError",
+        "gaierror",
+        "HTTPClientError",  # object stores
+    }
+)
 _PASSING_STATUS = frozenset({408, 425, 429})
 
 
@@ -77,9 +94,10 @@ def _raise_ours(error: BaseException, uri: str, doing: str) -> NoReturn:
         message = f"MLflow at {where} cannot be reached (asked to {doing}): {text}"
         raise MlflowUnreachableError(message, advice=UNREACHABLE_ADVICE) from None
     message = f"MLflow at {where} refused to {doing}: {text}"
-    if getattr(error, "error_code", None) in _MISSING_CODES:
+    code = getattr(error, "error_code", None)
+    if code in _MISSING_CODES:
         raise MissingError(message) from None
-    raise MlflowRefusedError(message) from None
+    raise MlflowRefusedError(message, advice=CREDENTIALS_ADVICE if code in _FORBIDDEN_CODES else "") from None
 
 
 def _first_line(error: Exception) -> str:
@@ -95,10 +113,10 @@ def _unreachable(error: Exception, uri: str) -> bool:
         # MLflow's client says INTERNAL_ERROR both for a refused connection and for a server's 5xx.
         over_http = uri.startswith(("http://", "https://"))
         return code in _BUSY_CODES or (over_http and (code == "INTERNAL_ERROR" or _status(error) in _PASSING_STATUS))
-    if isinstance(error, ConnectionError | TimeoutError):
-        return True
-    names = {kind.__name__ for kind in type(error).__mro__}
-    return bool(names & _CONNECTION_ERRORS) or "RequestException" in names
+    answer = getattr(getattr(error, "response", None), "status_code", None)
+    if answer is not None:
+        return answer >= FIRST_SERVER_ERROR or answer in _PASSING_STATUS
+    return any(kind.__name__ in _CONNECTION_ERRORS for kind in type(error).__mro__)
 
 
 def _status(error: Any) -> int:

@@ -10,7 +10,13 @@ import urllib.parse
 import urllib.request
 from typing import NoReturn
 
-from selector.adapters.mlflow_deadline import UNREACHABLE_ADVICE, redacted, within
+from selector.adapters.mlflow_deadline import (
+    CREDENTIALS_ADVICE,
+    FIRST_SERVER_ERROR,
+    UNREACHABLE_ADVICE,
+    redacted,
+    within,
+)
 from selector.errors import MlflowRefusedError, MlflowUnreachableError
 
 
@@ -55,10 +61,9 @@ def _refuse_status(uri: str, path: str, status: int) -> NoReturn:
     if status in {401, 403}:
         raise MlflowRefusedError(
             f"MLflow at {where} wants other credentials (HTTP {status}).",
-            advice="Set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN; "
-            "for HTTP 403 see also the server's --allowed-hosts.",
+            advice=f"{CREDENTIALS_ADVICE} For HTTP 403 see also the server's --allowed-hosts.",
         ) from None
-    if status < 500:  # noqa: PLR2004 - where HTTP's server errors begin
+    if status < FIRST_SERVER_ERROR:
         raise MlflowRefusedError(
             f"{where} has no {path} (HTTP {status}), so it is no MLflow server.", advice="Check mlflow.tracking_uri."
         ) from None

@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Literal
 
-from selector.adapters.mlflow_deadline import redacted, within
-from selector.errors import MlflowRefusedError, SchemaMismatchError
+from selector.adapters.mlflow_deadline import UNREACHABLE_ADVICE, redacted, within
+from selector.errors import MlflowRefusedError, MlflowUnreachableError, SchemaMismatchError
 
 State = Literal["absent", "current", "outdated"]
 
@@ -89,7 +89,7 @@ def database_state(uri: str, seconds: float, *, upgrade: bool = False) -> State:
 
     """
     file = sqlite_file(uri)
-    tables, revision = _sqlite_revision(file) if file else _server_revision(uri, seconds)
+    tables, revision = _sqlite_revision(file, seconds) if file else _server_revision(uri, seconds)
     if not tables:
         return "absent"
     if "experiments" not in tables:
@@ -116,17 +116,19 @@ def database_state(uri: str, seconds: float, *, upgrade: bool = False) -> State:
     return "outdated"
 
 
-def _sqlite_revision(file: Path) -> tuple[frozenset[str], str | None]:
+def _sqlite_revision(file: Path, seconds: float) -> tuple[frozenset[str], str | None]:
     """Read table names and revision through a read-only connection, which creates nothing."""
     try:
         if not file.exists() or file.stat().st_size == 0:
             return frozenset(), None
-        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=min(seconds, 5))) as connection:
             rows = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
             tables = frozenset(str(name) for (name,) in rows)
             found = connection.execute("SELECT version_num FROM alembic_version") if "alembic_version" in tables else ()
             revision = next((str(number) for (number,) in found), None)
     except (sqlite3.DatabaseError, OSError) as error:
+        if "locked" in str(error):
+            raise MlflowUnreachableError(f"{file} is locked by another process.", advice=UNREACHABLE_ADVICE) from None
         raise MlflowRefusedError(
             f"{file} cannot be read as an MLflow database: {error}.",
             advice="Check the path in mlflow.tracking_uri and the file's permissions.",

@@ -7,10 +7,12 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
+from types import SimpleNamespace
 
 import pytest
 
-from selector.adapters.mlflow_deadline import within
+from selector.adapters.mlflow_deadline import MissingError, within
 from selector.adapters.registry_mlflow import MlflowRegistry
 from selector.errors import MlflowRefusedError, MlflowUnreachableError
 
@@ -138,6 +140,74 @@ def test_an_answer_and_an_error_pass_through_the_deadline():
         within(5, "http://x", "divide", lambda: 1 / 0)
 
 
+class CodedError(Exception):
+    """Looks like MLflow's exception: a code, and perhaps an HTTP status."""
+
+    def __init__(self, code, status=500):
+        super().__init__(f"MLflow says {code}\nand more lines")
+        self.error_code = code
+        self.status = status
+
+    def get_http_status_code(self):
+        return self.status
+
+
+class AnsweredError(Exception):
+    """Looks like requests' HTTPError: the answer is attached."""
+
+    def __init__(self, status):
+        super().__init__(f"{status} from the artifact store")
+        self.response = SimpleNamespace(status_code=status)
+
+
+class RequestException(Exception):  # noqa: N818 - requests' own name
+    """Looks like requests' base of connection errors."""
+
+
+@pytest.mark.parametrize(
+    ("uri", "error", "becomes"),
+    [
+        ("http://x", CodedError("INTERNAL_ERROR"), MlflowUnreachableError),
+        ("sqlite:///x", CodedError("INTERNAL_ERROR"), MlflowRefusedError),
+        ("sqlite:///x", CodedError("TEMPORARILY_UNAVAILABLE"), MlflowUnreachableError),
+        ("http://x", CodedError("REQUEST_LIMIT_EXCEEDED"), MlflowUnreachableError),
+        ("http://x", CodedError("BAD_REQUEST", 429), MlflowUnreachableError),
+        ("http://x", CodedError("BAD_REQUEST", 400), MlflowRefusedError),
+        ("http://x", CodedError("RESOURCE_DOES_NOT_EXIST", 404), MissingError),
+        ("http://x", CodedError("PERMISSION_DENIED", 403), MlflowRefusedError),
+        ("http://x", AnsweredError(404), MlflowRefusedError),
+        ("http://x", AnsweredError(503), MlflowUnreachableError),
+        ("http://x", AnsweredError(429), MlflowUnreachableError),
+        ("http://x", RequestException("reset"), MlflowUnreachableError),
+        ("http://x", ConnectionResetError("reset"), MlflowUnreachableError),
+        ("http://x", socket.gaierror("unknown host"), MlflowUnreachableError),
+        ("http://x", FileNotFoundError("gone"), MlflowRefusedError),
+        ("http://x", PermissionError("not yours"), MlflowRefusedError),
+        ("http://x", ValueError("odd"), MlflowRefusedError),
+    ],
+)
+def test_a_failure_is_either_not_now_or_no(uri, error, becomes):
+    def fail():
+        raise error
+
+    with pytest.raises((MlflowUnreachableError, MlflowRefusedError)) as caught:
+        within(5, uri, "try", fail)
+    assert caught.type is becomes
+    assert "\n" not in caught.value.message
+
+
+def test_a_password_in_an_error_of_mlflow_is_not_passed_on():
+    secret = "ge" + "heim"  # so that the test's own lines in the traceback do not hold it
+
+    def fail():
+        raise ValueError(f"cannot connect to postgresql://anna:{secret}@db.example/mlflow")
+
+    with pytest.raises(MlflowRefusedError) as caught:
+        within(5, f"http://anna:{secret}@x", "try", fail)
+    assert secret not in "".join(traceback.format_exception(caught.value))
+    assert "db.example" in caught.value.message
+
+
 def test_an_interrupt_inside_a_call_is_not_turned_into_an_error_of_mlflow():
     def interrupted():
         raise KeyboardInterrupt
@@ -149,7 +219,7 @@ def test_an_interrupt_inside_a_call_is_not_turned_into_an_error_of_mlflow():
 def test_a_call_that_was_given_up_does_not_hold_up_the_exit():
     program = """
 import time
-from selector.adapters.mlflow_deadline import within
+from selector.adapters.mlflow_deadline import MissingError, within
 from selector.errors import MlflowUnreachableError
 try:
     within(0.1, "http://x", "sleep", lambda: time.sleep(600))
