@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from selector.worker.answer import Answer, UnusableError
-from selector.worker.booster import training_names
+from selector.worker.booster import as_trained, training_names
 from selector.worker.frame import lacking, text_columns, with_categories
 from selector.worker.values import as_class_names, as_labels, as_probabilities
 
@@ -41,6 +41,7 @@ class Estimator:
         except Exception as error:
             if missing:
                 raise UnusableError(lacking(missing)) from error
+            as_trained(rows, None, _width(self._model, rows.shape[1]))
             raise
         labels = as_labels(raw, len(frame))
         if not hasattr(self._model, "predict_proba") or getattr(self._model, "classes_", None) is None:
@@ -64,6 +65,14 @@ def _names(model: Any) -> list[str] | None:
     except AttributeError:
         return None
     return training_names(names)
+
+
+def _width(model: Any, otherwise: int) -> int:
+    """Return how many columns the model was trained on, where it knows."""
+    try:
+        return int(getattr(model, "n_features_in_", otherwise))
+    except (AttributeError, TypeError):
+        return otherwise
 
 
 def _takes_frames(model: Any) -> bool:

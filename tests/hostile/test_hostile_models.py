@@ -5,6 +5,8 @@ import os
 import pickle
 import platform
 import socket
+import subprocess
+import sys
 import textwrap
 import threading
 import time
@@ -388,6 +390,79 @@ def test_the_environment_and_the_command_line_of_workers_hold_no_secret(bench, m
             assert absent not in scored.result.reason
         process = Path(f"/proc/{scorer._server._process.pid}")
         assert SECRET.encode() not in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+    finally:
+        scorer.close()
+
+
+DAEMON = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {root!r})
+from selector.adapters.holdout_files import HoldoutFiles
+from selector.adapters.scorer_confined import ConfinedScorer
+from selector.ports import HoldoutSpec, ScoreJob
+
+base = Path({base!r})
+_, features = HoldoutFiles(base).read(HoldoutSpec("holdout.csv", "y"))
+scorer = ConfinedScorer(2, timeout=300)
+scorer.self_test()
+print(scorer._server._process.pid, flush=True)
+list(scorer.score([ScoreJob("one", base / "sleeper"), ScoreJob("two", base / "sleeper")], features))
+"""
+
+
+def alive(pid):
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    return False
+
+
+def test_workers_die_with_a_daemon_that_is_killed(bench):
+    base, *_ = bench
+    model_folder(base / "sleeper", pickle.dumps(Attack("import time; time.sleep(10_000)")))
+    script = DAEMON.format(root=str(Path(__file__).parents[2]), base=str(base))
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as daemon:
+        server = int(daemon.stdout.readline())
+        children = Path(f"/proc/{server}/task/{server}/children")
+        ends = time.monotonic() + 60
+        while len(workers := [int(pid) for pid in children.read_text().split()]) < 2 and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert len(workers) == 2
+        daemon.kill()
+    ends = time.monotonic() + 20
+    while any(map(alive, (server, *workers))) and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert [pid for pid in (server, *workers) if alive(pid)] == []
+
+
+def test_workers_die_with_a_fork_server_that_is_killed_and_scoring_goes_on(bench):
+    base, frame, features, _ = bench
+    sleeping = model_folder(base / "sleeping", pickle.dumps(Attack("import time; time.sleep(10_000)")))
+    honest = model_folder(base / "going on", pickle.dumps(LogisticRegression().fit(frame, frame.a > 0)))
+    scorer = ConfinedScorer(1, timeout=300)
+    try:
+        answers = scorer.score(iter([ScoreJob("a", sleeping), ScoreJob("b", honest)]), features)
+        scorer.self_test()
+        server = scorer._server._process.pid
+        children = Path(f"/proc/{server}/task/{server}/children")
+
+        def kill_soon():
+            while not (found := children.read_text().split()):
+                time.sleep(0.05)
+            workers.extend(map(int, found))
+            os.kill(server, 9)
+
+        workers = []
+        killer = threading.Thread(target=kill_soon)
+        killer.start()
+        results = {scored.key: scored.result for scored in answers}
+        killer.join()
+        assert results["a"] == Unscorable("the worker process ended before the model answered", transient=True)
+        assert isinstance(results["b"], Predictions)
+        ends = time.monotonic() + 20
+        while any(map(alive, workers)) and time.monotonic() < ends:
+            time.sleep(0.05)
+        assert not any(map(alive, workers))
     finally:
         scorer.close()
 
