@@ -71,7 +71,6 @@ class Configuration(Section):
     _path: Path | None = PrivateAttr(default=None)
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
     _secrets: frozenset[str] = PrivateAttr(default_factory=frozenset)
-    _references: dict[Location, str] = PrivateAttr(default_factory=nothing_given)
     _tracking_from: str = PrivateAttr(default="default")
 
     @property
@@ -192,7 +191,6 @@ def _remember(configuration: Configuration, path: Path, expansion: Expansion) ->
     """Keep where the values came from, so that what was a reference is never shown."""
     configuration._path = path  # noqa: SLF001 - the loader of this very class
     configuration._secrets = frozenset(s for s in expansion.secrets if s)  # noqa: SLF001 - the same
-    configuration._references = dict(expansion.origins)  # noqa: SLF001 - the same
     for location, text in expansion.origins.items():
         section, key = _owner(configuration, location)
         section._origins[key] = text  # noqa: SLF001 - the same

@@ -22,6 +22,7 @@ class Listed:
 
 COMMANDS: dict[str, tuple[Listed, ...]] = {
     "Start": (
+        Listed("demo", "selector.cli.demo:demo", "Play a model's life on made-up customers, in about a minute."),
         Listed("init", "selector.cli.init:init", "Write a commented selector.yaml and its folders."),
         Listed("doctor", "selector.cli.doctor:doctor", "Check everything that is needed; say how to fix what is not."),
     ),

@@ -7,8 +7,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.cells import cell_len, set_cell_size
-
 from selector.cli.session import session
 from selector.redaction import printable
 
@@ -40,6 +38,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int | N
         indent: what each line begins with.
 
     """
+    from rich.cells import cell_len  # noqa: PLC0415 - the help of a command with tables needs none
+
     cells = [[_cell(value) for value in row] for row in rows]
     right = [any(_is_number(row[i]) for row in rows) for i in range(len(heads))]
     widths = [max(cell_len(line[i]) for line in [list(heads), *cells]) for i in range(len(heads))]
@@ -50,6 +50,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int | N
 
 
 def _joined(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - the same
+
     parts = []
     for text, size, to_the_right in zip(line, widths, right, strict=True):
         cut = text if cell_len(text) <= size else set_cell_size(text, size - 1) + "…"
