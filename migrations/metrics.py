@@ -45,11 +45,15 @@ def read_metrics(document: Mapping[str, Any]) -> Metrics:
         held = _at(document, path)
         if held is not None and any(_number(value) is not None for value in held.values()):
             return _read(held, ".".join(path))
-    named = {
-        key: value for key, value in document.items()
-        if _METRIC_WORD.search(key) and not _NO_METRIC.search(key) and _number(value) is not None
-    }  # fmt: skip
-    return _read(named, "the top level") if named else Metrics({}, "")
+    named = {key: value for key, value in document.items() if _stands_for_itself(key, value)}
+    return _read(named, "the top level") if any(_number(v) is not None for v in named.values()) else Metrics({}, "")
+
+
+def _stands_for_itself(key: str, value: Any) -> bool:
+    """Take numbers under the names of metrics; arrays of numbers are taken too, to be named as left out."""
+    if isinstance(value, list):
+        return bool(value) and _number(value[0]) is not None
+    return _number(value) is not None and bool(_METRIC_WORD.search(key)) and not _NO_METRIC.search(key)
 
 
 def _at(document: Mapping[str, Any], path: tuple[str, ...]) -> Mapping[str, Any] | None:
