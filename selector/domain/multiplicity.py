@@ -129,23 +129,34 @@ class _Field:
 
     def beats(self, loser: int) -> bool:
         """Tell whether some rival beats `loser` by more than luck explains, given how many rivals there are."""
-        own = self._covariance[loser]
-        against = self._covariance - own - own[:, np.newaxis] + own[loser]
-        spread = np.sqrt(np.maximum(np.diag(against), 0.0))
-        # Copies of the loser leave float noise of this size; they are no rivals.
-        spread[spread <= 1e-7 * math.sqrt(float(np.diag(self._covariance).max()))] = 0.0
+        spread = self._spread(loser)
         rivals = np.flatnonzero(spread)
         if not len(rivals):
             return False
-        t = (self._values[rivals] - self._values[loser]) / spread[rivals]
-        rival = int(rivals[np.argmax(t)])
+        rival = int(rivals[np.argmax((self._values[rivals] - self._values[loser]) / spread[rivals])])
         p = compare(self._outcomes[rival], self._outcomes[loser], groups=self._groups).p
         if p > self._alpha or p * len(rivals) <= self._alpha:
             return p <= self._alpha
-        matrix = against[np.ix_(rivals, rivals)] / np.outer(spread[rivals], spread[rivals])
+        return p * self.family(loser).effective_count(_critical(p)) <= self._alpha
+
+    def family(self, loser: int) -> Family:
+        """Return the rivals of `loser` with the correlation of their leads over it."""
+        spread = self._spread(loser)
+        rivals = np.flatnonzero(spread)
+        matrix = self._against(loser)[np.ix_(rivals, rivals)] / np.outer(spread[rivals], spread[rivals])
         free = (self._free[:, rivals] - self._free[:, [loser]]) / spread[rivals]
-        family = Family(np.clip(matrix, -1.0, 1.0), self._seed, free=free)
-        return p * family.effective_count(_critical(p)) <= self._alpha
+        return Family(np.clip(matrix, -1.0, 1.0), self._seed, free=free)
+
+    def _against(self, loser: int) -> Floats:
+        own = self._covariance[loser]
+        return np.asarray(self._covariance - own - own[:, np.newaxis] + own[loser])
+
+    def _spread(self, loser: int) -> Floats:
+        """Return the standard error of each lead over `loser`; 0 for itself and its copies, who are no rivals."""
+        spread = np.sqrt(np.maximum(np.diag(self._against(loser)), 0.0))
+        # Float arithmetic leaves noise of this size where the difference is exactly 0.
+        spread[spread <= 1e-6 * math.sqrt(float(np.diag(self._covariance).max()))] = 0.0
+        return np.asarray(spread)
 
 
 class Family:

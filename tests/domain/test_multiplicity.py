@@ -10,7 +10,7 @@ from scipy import stats
 
 from selector.domain.metric import metric
 from selector.domain.model import Predictions, Truth
-from selector.domain.multiplicity import Family, correlation, effective_count, max_t_critical, shortlist
+from selector.domain.multiplicity import Family, _Field, correlation, effective_count, max_t_critical, shortlist
 from selector.domain.outcomes import Outcome, measure
 
 
@@ -140,3 +140,20 @@ def test_smaller_losses_are_shortlisted():
     answers = (Predictions(y + s * rng.normal(size=3000)) for s in (1.0, 0.5, 0.5, 2.0))
     outcomes = [o for a in answers if isinstance(o := measure(metric("mae"), truth, a), Outcome)]
     assert shortlist(outcomes, seed=1) == (1, 2)
+
+
+def test_the_shared_draws_of_the_shortlist_have_the_right_correlation():
+    outcomes = field(5, seed=3, skill=[0, 0.1, 0.2, 0, 0.1, 0.3])
+    shared = _Field(outcomes, 5, 0.05, 1, None)
+    for loser, z in ((0, 2.0), (3, 2.0), (1, 3.0)):
+        rivals = [o for i, o in enumerate(outcomes) if i != loser]
+        expected = effective_count(rivals, outcomes[loser], z, seed=2, draws=20_000)
+        assert shared.family(loser).effective_count(z) == pytest.approx(expected, rel=0.06)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_copies_of_a_loser_are_no_rivals_of_it(seed):
+    """Matrix products round equal columns differently, so a copy's difference need not come out as exactly 0."""
+    outcomes = field(12, seed=seed)
+    shared = _Field([*outcomes, *[outcomes[1]] * 3, outcomes[2], outcomes[1]], 0, 0.05, 1, None)
+    assert shared.family(1).size == 13
