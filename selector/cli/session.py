@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from selector.config import Configuration
 
 _LEVELS = ("WARNING", "INFO", "DEBUG")
+_OURS = ("selector", "migrations")
 
 
 @dataclass(slots=True)
@@ -63,7 +65,14 @@ class Session:
         level = configuration.logging.level.upper()
         if self.verbose:
             level = _LEVELS[min(self.verbose, len(_LEVELS) - 1)]
-        set_up_logging(level, as_json=configuration.logging.format == "json", secrets=self.secrets)
+        # MLflow and alembic chat at INFO; only -vv lets them.
+        set_up_logging(
+            "WARNING" if level == "INFO" else level,
+            as_json=configuration.logging.format == "json",
+            secrets=self.secrets,
+        )
+        for name in _OURS:
+            logging.getLogger(name).setLevel(level)
 
 
 def session() -> Session:

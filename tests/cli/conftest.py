@@ -1,6 +1,7 @@
 """How do tests run the command line: in this process with click's runner, and as a real program?"""
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -18,10 +19,15 @@ MODELS = "models:\n  churn:\n    metric: f1\n  fraud:\n    metric: rmse\n"
 
 
 @pytest.fixture(autouse=True)
-def _no_global_logging(monkeypatch):
-    monkeypatch.setattr("selector.adapters.logs.set_up_logging", lambda *rest, **more: None)
+def logging_calls(monkeypatch):
+    """Keep this process's logging as it is; returns what would have been set up."""
+    calls = []
+    monkeypatch.setattr("selector.adapters.logs.set_up_logging", lambda *rest, **more: calls.append((*rest, more)))
     for name in ("MLFLOW_SELECTOR_CONFIG", "MLFLOW_TRACKING_URI", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
+    yield calls
+    for name in ("selector", "migrations"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture
