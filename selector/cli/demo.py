@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import textwrap
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from selector.demo.stage import Step, Told
     from selector.demo.story import Ended
 
+_LEVELS = ("ERROR", "INFO", "DEBUG")
 NARROWEST, WIDEST = 60, 100
 GAP = 2
 
@@ -44,9 +46,12 @@ def demo(folder: Path, *, again: bool, dry_run: bool, as_json: bool, allow_uncon
     Models, MLflow and decisions are real. Nothing outside DIR is read or written, whatever MLFLOW_TRACKING_URI says.
     Exits 1 where anything came out otherwise than it should.
     """
+    from selector.adapters.logs import set_up_logging  # noqa: PLC0415 - only commands that do something log
     from selector.demo.folder import check  # noqa: PLC0415 - only this command needs it
 
     check(folder, again=again)
+    begun = time.monotonic()
+    set_up_logging(_LEVELS[min(session().verbose, 2)])
     if not as_json:
         about = "The customers are made up; the models, MLflow and every decision are real."
         _say([*_wrapped(f"The life of one model, in {folder}. {about}"), ""])
@@ -70,15 +75,17 @@ def demo(folder: Path, *, again: bool, dry_run: bool, as_json: bool, allow_uncon
         )
     finally:
         screen.stop()
+    seconds = round(time.monotonic() - begun, 1)
     document = {
         "folder": str(folder),
+        "seconds": seconds,
         "steps": screen.steps,
         "champion": ended.champion,
         "report": str(ended.report) if ended.report else None,
         "tracking_uri": ended.tracking_uri,
         "configuration": str(ended.configuration),
     }
-    show(document, "\n".join(_where_to_look(ended)), as_json=as_json)
+    show(document, "\n".join(_where_to_look(ended, seconds)), as_json=as_json)
 
 
 class _Screen:
@@ -154,7 +161,7 @@ def _spinner(text: str) -> Iterator[None]:
         yield
 
 
-def _where_to_look(ended: Ended) -> list[str]:
+def _where_to_look(ended: Ended, seconds: float) -> list[str]:
     """Return what a newcomer may do next, one command a line."""
     configuration = shlex.quote(str(ended.configuration))
     rows = [
@@ -162,7 +169,9 @@ def _where_to_look(ended: Ended) -> list[str]:
         ("look around", f"mlflow-selector --config {configuration} status"),
         ("", f"mlflow-selector --config {configuration} history"),
         ("in MLflow's UI", f"mlflow server --backend-store-uri {shlex.quote(ended.tracking_uri)}"),
+        ("all commands", "mlflow-selector --help"),
         ("remove it", f"rm -r {shlex.quote(str(ended.folder))}"),
     ]
     widest = max(len(title) for title, _ in rows) + GAP
-    return ["", *(f"{title:<{widest}}{text}" for title, text in rows)]
+    done = f"Everything came out as it should, in {seconds:.0f} s."
+    return ["", *_wrapped(done), "", *(f"{title:<{widest}}{text}" for title, text in rows)]

@@ -1,0 +1,164 @@
+"""What do the steps of the demo share: its folder, its rows, its house, its application, and who did what so far?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from selector.demo.application import Application
+from selector.errors import SelectorError
+from selector.workflows.house import House
+from selector.workflows.select_champion import Look, select
+
+MODEL = "churn"
+EXPERIMENT = "churn_monitoring"
+CHAMPION = "champion"
+
+
+class UnexpectedError(SelectorError):
+    """The demo saw something else than it should have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What came of a step.
+
+    Attributes:
+        text: one sentence for people.
+        details: further short sentences.
+        result: the same for scripts, as JSON values.
+
+    """
+
+    text: str
+    details: Sequence[str] = ()
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happens.
+
+    Attributes:
+        title: a few words: the command that does it, or who does it.
+        preview: what is going to happen, for people who wait or only look.
+
+    """
+
+    title: str
+    preview: str
+    run: Callable[[Stage], Told]
+
+
+@dataclass(slots=True)
+class Stage:
+    """Everything that steps hand on to each other.
+
+    Attributes:
+        old: the version that is champion before the better model comes.
+        new: the version that the better model became.
+        lucky: the run of the challenger that was only lucky.
+        copy: the run of the champion's copy.
+        better: the run of the better model.
+        promotion: the decision that made the better model champion.
+
+    """
+
+    folder: Path
+    tracking_uri: str
+    house: House
+    application: Application
+    actor: str
+    train: pd.DataFrame
+    holdout: pd.DataFrame
+    old: int = 0
+    new: int = 0
+    lucky: str = ""
+    copy: str = ""
+    better: str = ""
+    promotion: str = ""
+
+    def champion(self) -> int | None:
+        """Return the version that the alias points at, read fresh."""
+        registered = self.house.registry.registered_model(MODEL)
+        return registered.aliases.get(CHAMPION) if registered else None
+
+    def run_of(self, version: int) -> str | None:
+        """Return the run of a version."""
+        registered = self.house.registry.registered_model(MODEL)
+        found = registered.version(version) if registered else None
+        return found.run_id if found else None
+
+    def select(self) -> Look:
+        """Do what `mlflow-selector select churn` does.
+
+        Raises:
+            SelectorError: it failed.
+
+        """
+        look = select(self.house, [MODEL], dry_run=False, actor=self.actor)[0]
+        if look.error is not None:
+            raise look.error
+        return look
+
+    def served(self, version: int) -> tuple[str, dict[str, Any]]:
+        """Let the application load the champion, and return what it says; it has to be this version.
+
+        Raises:
+            UnexpectedError: another model answered.
+
+        """
+        served = self.application.ask()
+        expect(served.version == version, f"the application to load version {version}", served.version)
+        text = (
+            f"an application's models:/{MODEL}@{CHAMPION} is v{version}; it expects {served.leaving} customers to leave"
+        )
+        return text, {"version": version, "rows": served.rows, "leaving": served.leaving}
+
+
+def expect(holds: object, what: str, instead: object) -> None:
+    """Raise where something is not as it should be.
+
+    Raises:
+        UnexpectedError: it is not.
+
+    """
+    if not holds:
+        raise UnexpectedError(f"expected {what}; found: {instead}")
+
+
+def ranked(look: Look, run_id: str) -> dict[str, Any]:
+    """Return a run's line of the ranking.
+
+    Raises:
+        UnexpectedError: it is not among the candidates.
+
+    """
+    return _line(look, "run_id", run_id)
+
+
+def named(look: Look, name: str) -> dict[str, Any]:
+    """Return the line of the ranking with this run name.
+
+    Raises:
+        UnexpectedError: it is not among the candidates.
+
+    """
+    return _line(look, "name", name)
+
+
+def _line(look: Look, key: str, value: str) -> dict[str, Any]:
+    found = next((line for line in look.document["ranking"] if line[key] == value), None)
+    if found is None:
+        raise UnexpectedError(f"expected {value} among the candidates; found {len(look.document['ranking'])} others")
+    return dict(found)
+
+
+def reason(line: Mapping[str, Any]) -> str:
+    """Return the first half of the first reason why one of the ranking may not compete; the rest is in the report."""
+    reasons = line["reasons"]
+    return str(reasons[0]).partition(";")[0] if reasons else "it may not compete"

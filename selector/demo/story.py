@@ -1,0 +1,95 @@
+"""What happens in the demo, in which order, and who is on stage?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from selector.bootstrap import open_house
+from selector.config import load
+from selector.demo import beginning, better, luck, way_back
+from selector.demo.application import started
+from selector.demo.customers import TARGET, make_customers, split
+from selector.demo.folder import CONFIGURATION, HOLDOUT, TRAIN, YAML, prepare
+from selector.demo.plain_mlflow import own_mlflow
+from selector.demo.stage import MODEL, Stage, Step, Told
+from selector.errors import SelectorError
+
+STEPS: tuple[Step, ...] = (*beginning.STEPS, *luck.STEPS, *better.STEPS, *way_back.STEPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Where everything is when the story is over.
+
+    Attributes:
+        report: the page of the promotion of the better model.
+
+    """
+
+    folder: Path
+    configuration: Path
+    tracking_uri: str
+    champion: int | None
+    report: Path | None
+
+
+def play(
+    folder: Path,
+    *,
+    again: bool,
+    actor: str,
+    allow_unconfined: bool = False,
+    before: Callable[[Step], None],
+    after: Callable[[Step, Told], None],
+) -> Ended:
+    """Play the whole story in a folder.
+
+    Args:
+        folder: made where it is missing.
+        again: it may hold an earlier demo, which is removed.
+        actor: who the ledger says did it.
+        allow_unconfined: score models even where this machine cannot confine them.
+        before: called when a step begins.
+        after: called when a step has gone as it should.
+
+    Raises:
+        UsageError: the folder is taken.
+        SelectorError: a step failed or came to something else than it should; the message names the step.
+
+    """
+    prepare(folder, again=again)
+    with _stage(folder.absolute(), actor, allow_unconfined=allow_unconfined) as stage:
+        for step in STEPS:
+            before(step)
+            after(step, _run(step, stage))
+        report = stage.house.reports.path(MODEL, stage.promotion) if stage.promotion else None
+        return Ended(folder, folder / CONFIGURATION, stage.tracking_uri, stage.champion(), report)
+
+
+def _run(step: Step, stage: Stage) -> Told:
+    try:
+        return step.run(stage)
+    except SelectorError as error:
+        # The class stays, and with it the exit code.
+        error.message = f"step {STEPS.index(step) + 1} ({step.title}): {error.message}"
+        raise
+
+
+@contextmanager
+def _stage(folder: Path, actor: str, *, allow_unconfined: bool) -> Iterator[Stage]:
+    """Write what a user has before us, open the house, and start the application."""
+    train, holdout = split(make_customers())
+    train.to_csv(folder / TRAIN, index=False)
+    holdout.to_csv(folder / HOLDOUT, index=False)
+    (folder / CONFIGURATION).write_text(YAML, encoding="utf-8")
+    configuration = load(folder / CONFIGURATION)
+    uri = configuration.mlflow.tracking_uri
+    with (
+        own_mlflow(uri),
+        started(uri, MODEL, folder / HOLDOUT, TARGET) as application,
+        open_house(configuration, writable=True, allow_unconfined=allow_unconfined) as house,
+    ):
+        yield Stage(folder, uri, house, application, actor, train, holdout)
