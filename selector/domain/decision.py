@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,8 @@ from selector.domain.comparison import Comparison, compare, needed_lead, rows_ne
 from selector.domain.eligibility import PUT_ASIDE, best_constant, standings, why_not
 from selector.domain.gates import GateResult, at_least, at_most
 from selector.domain.intervals import lower_bound
-from selector.domain.metric import Metric, resolve_average
+from selector.domain.logged import Logged, logged_value
+from selector.domain.metric import AUTO, Metric, resolve_average
 from selector.domain.model import STATUS_TAG, Truth
 from selector.domain.multiplicity import Family, correlation, max_t_critical, shortlist
 from selector.domain.outcomes import Outcome
@@ -61,8 +63,7 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
 
     """
     truth = snapshot.truth
-    positive = truth.classes[truth.positive] if truth is not None and truth.positive is not None else None
-    metric = resolve_average(policy.metric, truth.classes, positive) if truth is not None else policy.metric
+    metric = _settled(policy.metric, snapshot)
     ranking, luck = _examined(rank(standings(snapshot, policy, metric), metric), snapshot, policy)
     champion = next((s for s in ranking if s.champion), None)
     case = _Case(snapshot, policy, metric, ranking, champion, luck)
@@ -88,6 +89,20 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
         notes=choice.notes,
         held=tuple(Reason("too-good", f"{s.name}: {s.reasons[0].text}") for s in ranking if s.held),
     )
+
+
+def _settled(metric: Metric, snapshot: Snapshot) -> Metric:
+    """Return the metric with its averaging settled: by the holdout's classes, else by what most runs logged."""
+    truth = snapshot.truth
+    if truth is not None:
+        return resolve_average(
+            metric, truth.classes, truth.classes[truth.positive] if truth.positive is not None else None
+        )
+    if metric.average != AUTO:
+        return metric
+    found = [logged_value(metric, c.metrics) for c in snapshot.candidates]
+    averages = Counter(sorted(v.average for v in found if isinstance(v, Logged) and v.average is not None))
+    return replace(metric, average=averages.most_common(1)[0][0]) if averages else metric
 
 
 def _seed(truth: Truth, standing: Sequence[Standing]) -> int:
@@ -153,7 +168,7 @@ def _lead_gates(lead: float, adjusted_p: float, n_eff: float, policy: Policy) ->
     gain = at_least("lead over the champion", lead, policy.minimum_gain)
     if policy.rule == "highest":
         return (at_least("lead over the champion", lead, policy.minimum_gain), _above_zero(lead))
-    rows = at_least("rows on which the two models disagree", n_eff, policy.minimum_effective_rows)
+    rows = at_least("effective rows that tell the two models apart", n_eff, policy.minimum_effective_rows)
     if rows.verdict == "failed":
         rows = replace(rows, verdict="inconclusive")
     luck = at_most("chance of such a lead by luck, all tries counted", adjusted_p, 1.0 - policy.confidence)

@@ -62,9 +62,7 @@ def story(world):
 
 def end_state(world):
     model = world.model
-    tags = {
-        v.version: (v.run_id, v.tags.get("selector.status"), v.tags.get("selector.reason")) for v in model.versions
-    }
+    tags = {v.version: (v.run_id, v.tags.get("selector.status"), v.tags.get("selector.reason")) for v in model.versions}
     ledger = [(e.kind, e.version, e.previous) for e in world.store.entries()]
     return dict(model.aliases), tags, ledger
 

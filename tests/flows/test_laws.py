@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from selector.adapters.registry_memory import KilledError
 from selector.domain.model import STATUS_TAG
@@ -29,9 +29,19 @@ class Laws(RuleBasedStateMachine):
     def teardown(self):
         self.folder.cleanup()
 
-    @rule(wrong=st.integers(150, 450), seed=st.integers(0, 3))
+    @initialize(wrong=st.integers(300, 450))
+    def there_is_a_champion(self, wrong):
+        self.world.train("first", wrong)
+        self.world.look()
+
+    @rule(wrong=st.integers(100, 450), seed=st.integers(0, 3))
     def somebody_trains_a_model(self, wrong, seed):
         self.world.train(f"model {wrong}/{seed}", wrong, seed=seed)
+
+    @rule(wrong=st.integers(100, 300))
+    def somebody_trains_a_model_and_it_is_looked_at(self, wrong):
+        self.world.train(f"new {wrong}", wrong)
+        self.world.look()
 
     @rule()
     def a_look(self):
@@ -119,6 +129,6 @@ def test_the_laws_hold_in_random_lives_of_a_model(new_world):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+from selector.domain.metric import metric
 from selector.domain.model import ModelVersion
 from selector.domain.policy import Policy
 
@@ -367,3 +368,16 @@ class TestLoggedMetricsOnly:
 
         assert world.look().decision.verdict == "refused"
         assert world.model is None
+
+    def test_values_of_another_averaging_than_most_are_not_ranked_with_them(self, world):
+        world.shared_rows = False
+        world.policy = Policy(metric("f1"))
+        world.train("a", 300, metrics={"f1_weighted": 0.80})
+        best = world.train("b", 301, metrics={"f1_weighted": 0.82})
+        world.train("binary", 302, metrics={"f1_binary": 0.90})
+
+        look = world.look()
+
+        assert world.champion() == best.run_id
+        assert look.document["metric"] == "weighted F1"
+        assert {line["name"]: line["codes"] for line in look.document["ranking"]}["binary"] == ["logged-averaging"]
