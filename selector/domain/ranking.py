@@ -78,13 +78,17 @@ class Standing:
         return self.candidate.name
 
 
+Ranking = tuple[Standing, ...]
+"""Standings, best first; those that may not compete come last."""
+
+
 def age(candidate: Candidate) -> tuple[datetime, int, str]:
     """Return a key that puts the older run first, then the lower version, then the run's id and URI."""
     started = candidate.run.started_at if candidate.run else None
     return (started or NEVER, candidate.number or 2**31, f"{candidate.run_id or ''} {candidate.uri}")
 
 
-def rank(standings: Iterable[Standing], metric: Metric) -> tuple[Standing, ...]:
+def rank(standings: Iterable[Standing], metric: Metric) -> Ranking:
     """Return the standings best first; those that may not compete come last.
 
     Ties keep the champion, then the older run, so that ranking again changes nothing: in 22 of 26 real stores with at
