@@ -21,6 +21,7 @@ from selector.errors import StagingError
 
 EXTRA: Final = "extra"
 _CHUNK: Final = 1 << 20
+_DUMPER: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,4 +245,5 @@ def _mlmodel(staged: StagedModel, into: Path, form: _Form) -> None:
 
 
 def _dump(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(yaml.safe_dump(dict(document), sort_keys=True, allow_unicode=True), encoding="utf-8")
+    text = yaml.dump(dict(document), Dumper=_DUMPER, sort_keys=True, allow_unicode=True)
+    path.write_text(text, encoding="utf-8")
