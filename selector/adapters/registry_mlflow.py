@@ -193,9 +193,8 @@ class MlflowRegistry:
 
         def transition(client: Any) -> None:
             with _warnings_lock, warnings.catch_warnings():
-                warnings.simplefilter(
-                    "ignore", FutureWarning
-                )  # stages are deprecated; mirroring them is why we are here
+                # Stages are deprecated; mirroring them for old consumers is why we are here.
+                warnings.simplefilter("ignore", FutureWarning)
                 client.transition_model_version_stage(name, str(version), stage, archive_existing_versions=False)
 
         self._connection.ask("set a stage", transition)

@@ -6,11 +6,13 @@ import json
 import math
 import os
 import uuid
+from types import SimpleNamespace
 
 import pytest
 
 from selector.adapters import registry_mlflow, registry_mlflow_runs
 from selector.adapters.registry_mlflow import MlflowRegistry
+from selector.adapters.registry_mlflow_values import registered_value
 from selector.errors import MlflowRefusedError
 from selector.ports import NewRun
 
@@ -160,6 +162,8 @@ def test_prompts_are_no_models(registry, client):
     client.register_prompt("greeting", "Hello {{name}}")
     assert registry.registered_model("greeting") is None
     assert registry.registered_models(["greeting", "a", "b"]) == {}
+    listed = SimpleNamespace(name="greeting", tags={"mlflow.prompt.is_prompt": "true"}, aliases={})
+    assert registered_value(listed, []) is None, "an older server lists prompts among the models"
 
 
 def test_deleting_a_version_takes_its_alias_along(registry, client, folder):
