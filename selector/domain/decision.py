@@ -57,7 +57,8 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
     """
     truth = snapshot.truth
     metric = _settled(policy.metric, snapshot)
-    ranking, luck = examined(rank(standings(snapshot, policy, metric), metric), snapshot, policy)
+    found, common = _without_common_notes(standings(snapshot, policy, metric))
+    ranking, luck = examined(rank(found, metric), snapshot, policy)
     champion = next((s for s in ranking if s.champion), None)
     case = _Case(snapshot, policy, metric, ranking, champion, luck)
     choice = _choose(case)
@@ -79,9 +80,17 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
         evidence=_evidence(ranking, after, truth, policy),
         floor=floor(after, ranking, luck, truth),
         rows_needed=choice.rows_needed,
-        notes=choice.notes,
+        notes=(*choice.notes, *common),
         held=tuple(Reason("too-good", f"{s.name}: {s.reasons[0].text}") for s in ranking if s.held),
     )
+
+
+def _without_common_notes(found: Ranking) -> tuple[Ranking, tuple[str, ...]]:
+    """Say once what holds for every candidate that was scored."""
+    scored = [set(s.notes) for s in found if s.score is not None]
+    common = set.intersection(*scored) if len(scored) > 1 else set()
+    kept = tuple(replace(s, notes=tuple(n for n in s.notes if n not in common)) for s in found)
+    return kept, tuple(sorted(f"Every candidate: {note}" for note in common))
 
 
 def _settled(metric: Metric, snapshot: Snapshot) -> Metric:
