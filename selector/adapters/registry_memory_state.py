@@ -76,8 +76,8 @@ class MemoryState:
         model.versions.pop(version)
         model.aliases = {alias: number for alias, number in model.aliases.items() if number != version}
 
-    def fail_after(self, writes: int) -> None:
-        """Raise KilledError once, right after so many more writes took effect (0: before the next one)."""
+    def fail_after(self, writes: int | None) -> None:
+        """Raise KilledError once, right after so many more writes took effect (0: before the next one; None: never)."""
         self._left = writes
 
     def _reach(self) -> None:
