@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +50,38 @@ class Pipes:
             os.close(descriptor)
 
 
+@dataclass(slots=True)
+class _Running:
+    """The process and our end of its socket; both None where there is none."""
+
+    process: subprocess.Popen[bytes] | None = None
+    control: socket.socket | None = None
+
+    def stop(self) -> str:
+        """End it, and return what it wrote to stderr."""
+        said = ""
+        if self.control is not None:
+            self.control.close()
+        if self.process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=5.0)
+            self.process.kill()
+            if self.process.stderr is not None:
+                os.set_blocking(self.process.stderr.fileno(), False)  # a worker that just dies may still hold it
+                said = (self.process.stderr.read(65_536) or b"").decode(errors="replace")
+                self.process.stderr.close()
+            self.process.wait()
+        self.control = self.process = None
+        return said
+
+
 class ForkServer:
     """Starts the fork server when it is first needed, and again where it has ended.
 
+    It ends with `close`, when this object is no longer used, and at the end of our process, however that comes.
+
     Args:
-        idle_seconds: it ends by itself after so long without a job.
+        idle_seconds: it also ends by itself after so long without a job.
 
     """
 
@@ -61,8 +89,14 @@ class ForkServer:
         """Start nothing yet."""
         self._idle = idle_seconds
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._running = _Running()
+        weakref.finalize(self, self._running.stop)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id; None where there is none."""
+        process = self._running.process
+        return process.pid if process is not None and process.poll() is None else None
 
     def submit(self, job: Mapping[str, Any], features: int) -> Pipes:
         """Hand over a job and a descriptor with its features; the descriptor stays the caller's.
@@ -92,29 +126,29 @@ class ForkServer:
     def close(self) -> None:
         """End the fork server and with it all workers; harmless where there is none."""
         with self._lock:
-            self._stop()
+            self._running.stop()
 
     def _send(self, packet: bytes, descriptors: list[int]) -> None:
+        """Send one job; where the fork server has ended in the meantime, start another, once."""
         with self._lock:
-            for attempt in (1, 2):
-                control = self._running()
+            try:
+                socket.send_fds(self._control(), [packet], descriptors)
+            except OSError:
+                self._running.stop()
                 try:
-                    socket.send_fds(control, [packet], descriptors)
-                except OSError as error:  # it ended after its idle time; a fresh one takes the job
-                    self._stop()
-                    if attempt == 2:  # noqa: PLR2004  twice is enough
-                        raise ScoringError(f"The worker process does not take jobs: {error}.") from error
-                else:
-                    return
+                    socket.send_fds(self._control(), [packet], descriptors)
+                except OSError as error:
+                    raise ScoringError(f"The worker process does not take jobs: {error}.") from error
 
-    def _running(self) -> socket.socket:
-        if self._control is not None and self._process is not None and self._process.poll() is None:
-            return self._control
-        self._stop()
+    def _control(self) -> socket.socket:
+        if self._running.control is not None and self.pid is not None:
+            return self._running.control
+        self._running.stop()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         command = [sys.executable, "-I", str(WORKER), str(theirs.fileno()), str(WORKER.parents[2]), str(self._idle)]
+        self._running.control = ours
         with theirs:
-            self._process = subprocess.Popen(
+            self._running.process = subprocess.Popen(
                 command,
                 env=dict(ENVIRONMENT),
                 pass_fds=[theirs.fileno()],
@@ -124,34 +158,20 @@ class ForkServer:
                 start_new_session=True,
                 cwd="/",
             )
-        self._control = ours
-        ours.settimeout(START_SECONDS)
-        try:
-            ready = ours.recv(64) == b"ready"
-        except OSError:
-            ready = False
-        ours.settimeout(None)
-        if not ready:
-            said = self._stop().strip().splitlines()
+        if not _is_ready(ours):
+            said = self._running.stop().strip().splitlines()
             raise ScoringError(
                 f"The worker process did not start: {said[-1] if said else 'it said nothing'}.",
                 advice=f"Run `{' '.join(command[:3])}` and read what it says.",
             )
         return ours
 
-    def _stop(self) -> str:
-        """End it, and return what it wrote to stderr."""
-        said = ""
-        if self._control is not None:
-            self._control.close()
-        if self._process is not None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(timeout=5.0)
-            self._process.kill()
-            if self._process.stderr is not None:
-                os.set_blocking(self._process.stderr.fileno(), False)  # a worker that just dies may still hold it
-                said = (self._process.stderr.read(65_536) or b"").decode(errors="replace")
-                self._process.stderr.close()
-            self._process.wait()
-        self._control = self._process = None
-        return said
+
+def _is_ready(control: socket.socket) -> bool:
+    control.settimeout(START_SECONDS)
+    try:
+        return control.recv(64) == b"ready"
+    except OSError:
+        return False
+    finally:
+        control.settimeout(None)

@@ -73,6 +73,8 @@ NAMES = [
     "late_blank",
     "late_fraction",
     "late_text",
+    "blank_start",
+    "blank_end",
     "flags",
     "blank_flags",
     "words",
@@ -88,6 +90,8 @@ def tricky(rows):
     columns["late_blank"][-1] = ""
     columns["late_fraction"][-1] = "0.1"
     columns["late_text"][-1] = "n/k"
+    columns["blank_start"][:14] = [""] * 14
+    columns["blank_end"][-12:] = [""] * 12
     columns["flags"] = ["True", "False"] * (rows // 2)
     columns["blank_flags"] = ["True", "False"] * (rows // 2)
     columns["blank_flags"][-1] = ""

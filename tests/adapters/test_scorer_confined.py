@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import threading
+import time
 import warnings
 from pathlib import Path
 
@@ -251,6 +252,11 @@ def test_a_model_of_unnamed_columns_says_how_many_it_needs(world, scorer):
         world["base"] / "seven", {"lightgbm": {"data": "model.txt"}}, {"model.txt": model.model_to_string().encode()}
     )
     assert "trained on 7 columns without names, the holdout has 4" in one(scorer, folder, world["features"]).reason
+    model = xgboost.XGBClassifier(n_estimators=2, n_jobs=1).fit(
+        np.random.default_rng(0).random((9, 7)), np.arange(9) % 2
+    )
+    folder = save(world["base"] / "xgb-seven", sklearn_flavor(), {"model.pkl": pickle.dumps(model)})
+    assert "trained on 7 columns without names, the holdout has 4" in one(scorer, folder, world["features"]).reason
 
 
 def test_a_model_that_needs_a_missing_package_says_which(world, scorer):
@@ -286,25 +292,24 @@ def test_a_damaged_model_costs_only_itself_and_says_why(world, scorer, files, re
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_python_model_is_refused_before_it_is_loaded_and_runs_confined_where_code_is_allowed(world):
+def test_a_python_model_is_refused_before_it_is_loaded_and_runs_confined_where_code_is_allowed(world, scorer):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import mlflow.pyfunc  # noqa: PLC0415 - only this test needs it
 
         class Charges(mlflow.pyfunc.PythonModel):
-            def predict(self, context, model_input, params=None):
+            def predict(self, context, model_input: pd.DataFrame, params=None):
                 return (model_input["charges"] > 70).astype(int)
 
         folder = world["base"] / "python"
         mlflow.pyfunc.save_model(folder, python_model=Charges(), pip_requirements=[])
-    strict, open_minded = ConfinedScorer(timeout=60), ConfinedScorer(timeout=60, allow_code=True)
+    assert "brings its own Python code" in one(scorer, folder, world["features"]).reason
+    open_minded = ConfinedScorer(timeout=60, allow_code=True)
     try:
-        assert "brings its own Python code" in one(strict, folder, world["features"]).reason
         got = one(open_minded, folder, world["features"])
         assert isinstance(got, Predictions), got
         np.testing.assert_array_equal(got.labels, (world["H"]["charges"] > 70).astype(int))
     finally:
-        strict.close()
         open_minded.close()
 
 
@@ -342,14 +347,91 @@ def test_without_landlock_nothing_is_scored_unless_it_is_allowed(world):
         allowed.close()
 
 
-def test_abandoning_the_answers_midway_leaves_no_worker_and_no_thread(world, scorer):
+class Sleeper:
+    """Sleeps wherever it is unpickled."""
+
+    def __reduce__(self):
+        return exec, ("import time; time.sleep(10_000)",)
+
+
+@pytest.mark.timeout(45)
+def test_abandoning_the_answers_midway_ends_the_workers_that_still_run(world):
     model = LogisticRegression().fit(world["X"][NUMBERS], world["y"])
-    folder = save(world["base"] / "abandoned", sklearn_flavor(), {"model.pkl": pickle.dumps(model)})
+    quick = save(world["base"] / "quick", sklearn_flavor(), {"model.pkl": pickle.dumps(model)})
+    asleep = save(world["base"] / "asleep", sklearn_flavor(), {"model.pkl": pickle.dumps(Sleeper())})
+    made = ConfinedScorer(2, timeout=600)
     threads = threading.active_count()
-    answers = scorer.score((ScoreJob(str(i), folder) for i in range(1000)), world["features"])
-    next(answers)
-    answers.close()
-    assert threading.active_count() == threads
+    try:
+        jobs = [ScoreJob("asleep", asleep), ScoreJob("quick", quick), *(ScoreJob(str(i), asleep) for i in range(5))]
+        answers = made.score(jobs, world["features"])
+        assert next(answers).key == "quick"
+        answers.close()
+        children = Path(f"/proc/{made._server.pid}/task/{made._server.pid}/children")
+        while children.read_text().split():
+            time.sleep(0.05)
+        assert threading.active_count() == threads
+    finally:
+        made.close()
+
+
+def test_a_scorer_that_is_dropped_takes_its_processes_with_it(world):
+    made = ConfinedScorer()
+    made.self_test()
+    pid = made._server.pid
+    del made
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def test_what_mlflow_itself_saves_passes_the_lint_and_answers_the_same(world, scorer):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlflow.lightgbm  # noqa: PLC0415 - only this test needs MLflow
+        import mlflow.sklearn  # noqa: PLC0415 - the same
+        import mlflow.xgboost  # noqa: PLC0415 - the same
+        from mlflow.models import infer_signature  # noqa: PLC0415 - the same
+
+        numbers, target = world["X"][NUMBERS], world["y"]
+        pipeline = make_pipeline(encoder(), LogisticRegression(max_iter=300)).fit(world["X"], target)
+        light = lightgbm.LGBMClassifier(n_estimators=3, verbose=-1, n_jobs=1).fit(numbers, target)
+        extreme = xgboost.XGBClassifier(n_estimators=3, n_jobs=1).fit(numbers, target)
+        saved = {
+            "skops": (mlflow.sklearn, pipeline, {"serialization_format": "skops"}),
+            "cloudpickle": (mlflow.sklearn, pipeline, {"serialization_format": "cloudpickle"}),
+            "lightgbm classifier": (mlflow.lightgbm, light, {}),
+            "lightgbm booster": (mlflow.lightgbm, light.booster_, {}),
+            "xgboost classifier": (mlflow.xgboost, extreme, {}),
+            "xgboost booster": (mlflow.xgboost, extreme.get_booster(), {"model_format": "json"}),
+        }
+        for name, (flavour, model, options) in saved.items():
+            signature = infer_signature(world["X"].head() if name in ("skops", "cloudpickle") else numbers.head())
+            path = world["base"] / "mlflow" / name
+            flavour.save_model(model, path, signature=signature, pip_requirements=[], **options)
+    expected = {"skops": pipeline.predict_proba(world["H"]), "light": light.predict_proba(world["H"][NUMBERS])}
+    expected |= {"cloud": expected["skops"], "xgboo": extreme.predict_proba(world["H"][NUMBERS])}
+    jobs = [ScoreJob(name, world["base"] / "mlflow" / name) for name in saved]
+    results = {scored.key: scored.result for scored in scorer.score(jobs, world["features"])}
+    for name, result in results.items():
+        assert isinstance(result, Predictions), (name, result)
+        np.testing.assert_allclose(result.probabilities, expected[name[:5]], rtol=0, atol=1e-7)
+    assert len(results) == len(saved)
+
+
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost"])
+def test_boosters_of_three_classes_answer_three_probabilities(world, scorer, library):
+    rows, target = world["X"][NUMBERS], world["X"]["tenure"] % 3
+    if library == "lightgbm":
+        settings = {"objective": "multiclass", "num_class": 3, "verbose": -1, "num_threads": 1}
+        model = lightgbm.train(settings, lightgbm.Dataset(rows, target), 3)
+        files = {"model.txt": model.model_to_string().encode()}
+        expected = model.predict(world["H"][NUMBERS])
+    else:
+        settings = {"objective": "multi:softprob", "num_class": 3, "nthread": 1}
+        model = xgboost.train(settings, xgboost.DMatrix(rows, target), 3)
+        files = {"model.ubj": model.save_model}
+        expected = model.predict(xgboost.DMatrix(world["H"][NUMBERS]))
+    flavors = {library: {"data": next(iter(files)), "model_class": "Booster"}}
+    got = one(scorer, save(world["base"] / f"three-{library}", flavors, files), world["features"])
+    np.testing.assert_allclose(got.probabilities, expected, rtol=1e-6)
 
 
 def test_closing_gives_every_descriptor_back_and_the_next_score_starts_afresh(world):
@@ -369,7 +451,7 @@ def test_a_fork_server_that_ended_for_lack_of_work_is_started_again(world):
     made = ConfinedScorer(idle_seconds=0.05)
     try:
         made.self_test()
-        made._server._process.wait(timeout=30)
+        made._server._running.process.wait(timeout=30)
         assert isinstance(one(made, folder, world["features"]), Predictions)
     finally:
         made.close()
