@@ -13,7 +13,7 @@ from io import BufferedIOBase, BufferedReader, RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
-MAX_LINE: Final = 1 << 20
+MAX_LINE: Final = 1 << 28
 MAX_UNPACKED: Final = 4 << 30
 _CHUNK: Final = 1 << 18
 

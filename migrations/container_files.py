@@ -11,7 +11,7 @@ from migrations.model import ModelFile
 from migrations.pickle_classes import is_preprocessor
 from migrations.pickle_symbols import Global
 
-MAX_SCHEMA: Final = 64 << 20
+MAX_SCHEMA: Final = 16 << 20
 MAX_MEMBERS: Final = 100_000
 MAX_NODES: Final = 5_000_000
 HDF5_MAGIC: Final = b"\x89HDF\r\n\x1a\n"

@@ -10,7 +10,8 @@ from typing import Any, BinaryIO, Final
 
 from migrations.byte_source import open_regular
 
-MAX_DOCUMENT: Final = 64 << 20
+MAX_DOCUMENT: Final = 16 << 20
+MAX_TEXT: Final = 64 << 20
 MAX_NESTING: Final = 128
 _CHUNK: Final = 1 << 20
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"|[{}\[\]]|"', re.DOTALL)
@@ -43,7 +44,7 @@ def json_flaw(stream: BinaryIO) -> str:
             elif text in b"}]":
                 depth -= 1
                 closed = depth == 0
-        if len(held) > MAX_DOCUMENT:
+        if len(held) > MAX_TEXT:
             return "is damaged: a text in it never ends"
         if closed and data[end:].strip():
             return "is damaged: something follows its end"

@@ -37,6 +37,8 @@ _RECONSTRUCTORS: Final = frozenset(
     (module, name) for module in ("copyreg", "copy_reg") for name in ("_reconstructor", "__newobj__")
 )
 _DICTS: Final = frozenset({("collections", "OrderedDict"), ("builtins", "dict"), ("__builtin__", "dict")})
+MAX_HELD: Final = 2_000_000
+_BETWEEN_CHECKS: Final = 4096
 _STOP: Final = b"."
 _ITEM_SIZE: Final = 5  # where the state of a pickled numpy.dtype holds its bytes per item
 
@@ -61,15 +63,19 @@ class Machine:
 
     def run(self) -> Any:
         """Walk until STOP and return the top symbol."""
-        read, handlers = self.source.read, self.handlers
-        for _ in range(MAX_OPCODES):
-            code = read(1)
-            if code == _STOP:
-                return self.pop()
-            handler = handlers.get(code)
-            if handler is None:
-                raise DamagedPickleError(f"{code!r} is no pickle opcode")
-            handler(self)
+        read, handlers, walk = self.source.read, self.handlers, self.walk
+        while walk.opcodes < MAX_OPCODES:
+            for _ in range(_BETWEEN_CHECKS):
+                code = read(1)
+                if code == _STOP:
+                    return self.pop()
+                handler = handlers.get(code)
+                if handler is None:
+                    raise DamagedPickleError(f"{code!r} is no pickle opcode")
+                handler(self)
+            walk.opcodes += _BETWEEN_CHECKS
+            if len(self.stack) > MAX_HELD or len(self.memo) > MAX_HELD:
+                raise TooComplexError(f"more than {MAX_HELD:,} objects at once")
         raise TooComplexError(f"more than {MAX_OPCODES:,} opcodes")
 
     def pop(self) -> Any:
@@ -97,8 +103,9 @@ class Machine:
     def import_(self, module: Any, name: Any) -> None:
         """Note a global and push its symbol; names that the stream computes stay visible as text."""
         found = Global(module if isinstance(module, str) else "?", name if isinstance(name, str) else "?")
-        if len(self.walk.globals) < MAX_GLOBALS:
-            self.walk.globals[found.module, found.name] = None
+        self.walk.globals[found.module, found.name] = None
+        if len(self.walk.globals) > MAX_GLOBALS:
+            raise TooComplexError(f"more than {MAX_GLOBALS:,} names")
         if (found.module, found.name) in OLD_WRAPPERS:
             self.walk.old_arrays = True
         self.stack.append(found)
@@ -106,8 +113,6 @@ class Machine:
     def build_instance(self, of: Any, args: Any) -> None:
         """Push what calling `of` would give; copyreg's reconstructors are looked through."""
         if isinstance(of, Global):
-            if len(self.walk.called) < MAX_GLOBALS:
-                self.walk.called[of.module, of.name] = None
             if (of.module, of.name) in _RECONSTRUCTORS and isinstance(args, ListSymbol) and args.items:
                 of, args = args.items[0], ListSymbol("tuple", args.items[1:], args.size - 1)
             if isinstance(of, Global) and (of.module, of.name) in _DICTS:

@@ -124,7 +124,7 @@ def _update(target: Any, values: list[Any]) -> None:
     elif isinstance(target, Instance):
         held = DictSymbol()
         held.add(values)
-        target.state = {**(target.state or {}), **held.items}
+        target.update(held.items)
 
 
 def _build(machine: Machine) -> None:
@@ -137,7 +137,7 @@ def _build(machine: Machine) -> None:
         if isinstance(state, ListSymbol) and state.items and isinstance(state.items[0], DictSymbol):
             attributes = state.items[0]
         if isinstance(attributes, DictSymbol):
-            target.state = {**(target.state or {}), **attributes.items}
+            target.update(attributes.items)
         if isinstance(target.of, Global) and (target.of.module, target.of.name) == ARRAY_WRAPPER:
             machine.skip_array(target)
 

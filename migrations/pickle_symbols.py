@@ -33,6 +33,13 @@ class Instance:
     state: dict[Any, Any] | None = None
     raw_state: Any = None
 
+    def update(self, attributes: dict[Any, Any]) -> None:
+        """Keep the first attributes."""
+        held = self.state = {} if self.state is None else self.state
+        for key, value in attributes.items():
+            if len(held) < MAX_ITEMS or key in held:
+                held[key] = value
+
 
 @dataclass(slots=True, eq=False)
 class ListSymbol:
@@ -79,8 +86,8 @@ class Walk:
 
     top: Any = None
     globals: dict[tuple[str, str], None] = field(default_factory=dict)
-    called: dict[tuple[str, str], None] = field(default_factory=dict)
     sklearn_version: str | None = None
     protocol: int = 0
     arrays: int = 0
+    opcodes: int = 0
     old_arrays: bool = False

@@ -173,6 +173,22 @@ def test_memo_doubling_stays_small():
     assert walk(b"\x80\x04]\x940" + level + b"h\x3c.").top.size == 2
 
 
+@pytest.mark.parametrize(
+    "stream",
+    [b"N" * 3_000_000, b"N\x940" * 3_000_000, b"]" * 3_000_000, b"".join(b"cm\nn%d\n0" % n for n in range(5000))],
+    ids=["stack", "memo", "lists", "names"],
+)
+def test_what_would_fill_the_memory_is_given_up(stream):
+    with pytest.raises(TooComplexError):
+        walk(b"\x80\x04" + stream + b"N.")
+
+
+def test_an_object_with_endless_attributes_keeps_the_first_ones():
+    attributes = b"".join(b"X\x05\x00\x00\x00%05dK\x01s" % n for n in range(20_000))
+    top = walk(b"\x80\x04csklearn.svm\nSVC\n)\x81" + attributes + b".").top
+    assert len(top.state) == 512
+
+
 def test_a_stack_that_is_used_up_is_damage_not_a_crash():
     for stream in (b".", b"\x80\x040.", b"\x80\x04R.", b"\x80\x04t.", b"\x80\x04h\x05.", b"\x80\x09N."):
         with pytest.raises(DamagedPickleError):

@@ -215,6 +215,15 @@ def test_an_mlflow_model_folder_goes_as_it_is(tmp_path, estimators):
     assert scan([tmp_path]).models[0].fingerprint != first
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, "a: " * 5, "flavors: 3", "&a [*a]", ""], ids=["deep", "odd", "no map", "self", "empty"]
+)
+def test_a_hostile_mlmodel_is_a_reason(tmp_path, text):
+    (tmp_path / "exported").mkdir()
+    (tmp_path / "exported" / "MLmodel").write_text(text)
+    assert reasons(scan([tmp_path]))["exported"].startswith("is no usable MLflow model")
+
+
 def test_an_mlflow_store_is_pointed_at_the_right_command(tmp_path):
     (tmp_path / "mlruns" / "0").mkdir(parents=True)
     (tmp_path / "mlruns" / "0" / "meta.yaml").write_text("experiment_id: 0\n")
