@@ -53,7 +53,7 @@ def demo(folder: Path, *, again: bool, dry_run: bool, as_json: bool, allow_uncon
     begun = time.monotonic()
     set_up_logging(_LEVELS[min(session().verbose, 2)])
     if not as_json:
-        about = "The customers are made up; the models, MLflow and every decision are real."
+        about = "The customers are made up; everything else is real."
         _say([*_wrapped(f"The life of one model, in {folder}. {about}"), ""])
     from selector.demo.story import STEPS, play  # noqa: PLC0415 - scikit-learn and MLflow cost more than all the help
 

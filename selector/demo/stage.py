@@ -17,6 +17,7 @@ from selector.workflows.select_champion import Look, select
 MODEL = "churn"
 EXPERIMENT = "churn_monitoring"
 CHAMPION = "champion"
+ADVICE = "please report this, with what `pip list` prints; the folder shows how far it came"
 
 
 class UnexpectedError(SelectorError):
@@ -128,7 +129,7 @@ def expect(holds: object, what: str, instead: object) -> None:
 
     """
     if not holds:
-        raise UnexpectedError(f"expected {what}; found: {instead}")
+        raise UnexpectedError(f"expected {what}; found: {instead}", advice=ADVICE)
 
 
 def ranked(look: Look, run_id: str) -> dict[str, Any]:

@@ -64,12 +64,13 @@ def play(
     with _stage(folder.absolute(), actor, allow_unconfined=allow_unconfined) as stage:
         for step in STEPS:
             before(step)
-            after(step, _run(step, stage))
+            after(step, run_step(step, stage))
         report = stage.house.reports.path(MODEL, stage.promotion) if stage.promotion else None
         return Ended(folder, folder / CONFIGURATION, stage.tracking_uri, stage.champion(), report)
 
 
-def _run(step: Step, stage: Stage) -> Told:
+def run_step(step: Step, stage: Stage) -> Told:
+    """Run one step; a failure names it and keeps its exit code."""
     try:
         return step.run(stage)
     except SelectorError as error:
