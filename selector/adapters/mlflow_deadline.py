@@ -13,6 +13,8 @@ from selector.redaction import printable, redact
 T = TypeVar("T")
 
 FIRST_SERVER_ERROR = 500
+PASSING_STATUS = frozenset({408, 425, 429})
+"""Answers below 500 that mean "not now": timed out, too early, too many requests."""
 
 UNREACHABLE_ADVICE = "Check that the server runs and that mlflow.tracking_uri is right; the next look tries again."
 
@@ -34,7 +36,6 @@ _CONNECTION_ERRORS = frozenset(
         "HTTPClientError",  # object stores
     }
 )
-_PASSING_STATUS = frozenset({408, 425, 429})
 
 
 def redacted(text: str) -> str:
@@ -112,10 +113,10 @@ def _unreachable(error: Exception, uri: str) -> bool:
     if code is not None:
         # MLflow's client says INTERNAL_ERROR both for a refused connection and for a server's 5xx.
         over_http = uri.startswith(("http://", "https://"))
-        return code in _BUSY_CODES or (over_http and (code == "INTERNAL_ERROR" or _status(error) in _PASSING_STATUS))
+        return code in _BUSY_CODES or (over_http and (code == "INTERNAL_ERROR" or _status(error) in PASSING_STATUS))
     answer = getattr(getattr(error, "response", None), "status_code", None)
     if answer is not None:
-        return answer >= FIRST_SERVER_ERROR or answer in _PASSING_STATUS
+        return answer >= FIRST_SERVER_ERROR or answer in PASSING_STATUS
     return any(kind.__name__ in _CONNECTION_ERRORS for kind in type(error).__mro__)
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
+import http.client
 import os
 import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from selector.adapters.mlflow_deadline import (
     CREDENTIALS_ADVICE,
     FIRST_SERVER_ERROR,
+    PASSING_STATUS,
     UNREACHABLE_ADVICE,
     redacted,
     within,
@@ -40,17 +42,25 @@ def server_version(uri: str, seconds: float) -> str:
     return within(min(seconds, 9.5), uri, "say its version", ask)
 
 
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """Follow no redirection: urllib would send our credentials along to wherever it leads."""
+
+    def redirect_request(self, *_words: Any, **_more: Any) -> None:
+        """Answer None, which makes the redirection an HTTPError."""
+
+
 def _get(uri: str, path: str, seconds: float) -> str:
     parts = urllib.parse.urlsplit(uri)
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], path=parts.path.rstrip("/") + path)
     request = urllib.request.Request(bare.geturl(), headers=_credentials(parts))  # noqa: S310 - http or https only
+    opener = urllib.request.build_opener(_StayHere, urllib.request.HTTPSHandler(context=_tls(parts.scheme)))
     try:
-        with urllib.request.urlopen(request, timeout=seconds, context=_tls(parts.scheme)) as answer:  # noqa: S310 - the same
+        with opener.open(request, timeout=seconds) as answer:
             return bytes(answer.read(1000)).decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         with error:
             _refuse_status(uri, path, error.code)
-    except (urllib.error.URLError, OSError, ValueError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         reason = redacted(str(getattr(error, "reason", error)))
         message = f"MLflow at {redacted(uri)} cannot be reached: {reason}."
         raise MlflowUnreachableError(message, advice=UNREACHABLE_ADVICE) from None
@@ -63,7 +73,7 @@ def _refuse_status(uri: str, path: str, status: int) -> NoReturn:
             f"MLflow at {where} wants other credentials (HTTP {status}).",
             advice=f"{CREDENTIALS_ADVICE} For HTTP 403 see also the server's --allowed-hosts.",
         ) from None
-    if status < FIRST_SERVER_ERROR:
+    if status < FIRST_SERVER_ERROR and status not in PASSING_STATUS:
         raise MlflowRefusedError(
             f"{where} has no {path} (HTTP {status}), so it is no MLflow server.", advice="Check mlflow.tracking_uri."
         ) from None

@@ -226,3 +226,22 @@ def test_an_older_postgresql_database_is_refused_and_an_empty_one_is_left_empty(
         connection.execute("INSERT INTO alembic_version VALUES (%s)", (OLDER,))
     with pytest.raises(SchemaMismatchError, match=OLDER):
         MlflowRegistry(uri).runs(["*"])
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_a_bare_postgresql_is_filled_by_the_first_write_with_artifacts_where_we_say(postgres_database, tmp_path):
+    uri = postgres_database.replace("postgresql:", "postgresql+psycopg:")
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "MLmodel").write_text("flavors: {}\n")
+    new = NewRun("e", "r", None, None, {"f1": 0.5}, model_folder=model)
+    with pytest.raises(MlflowRefusedError, match="does not say where its artifacts belong"):
+        MlflowRegistry(uri).write(new)
+    registry = MlflowRegistry(uri, artifact_root=tmp_path / "artifacts")
+    written = registry.write(new)
+    registry.create_registered_model("m")
+    assert registry.create_version("m", written.model_uri, written.run_id, {}) == 1
+    assert registry.fetch("models:/m/1", tmp_path / "into") == tmp_path / "into"
+    assert [run.metrics for run in registry.runs(["e"])] == [{"f1": 0.5}]
+    assert len(list((tmp_path / "artifacts").glob("e-*/models/*/artifacts/MLmodel"))) == 1

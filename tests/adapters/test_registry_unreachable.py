@@ -111,6 +111,33 @@ def test_another_product_is_not_taken_for_mlflow():
         MlflowRegistry(f"http://127.0.0.1:{port}", timeout=2).check()
 
 
+def test_credentials_are_not_sent_along_a_redirection():
+    received = []
+
+    def elsewhere(connection, ended):
+        received.append(connection.recv(65536))
+
+    with listening(elsewhere) as other:
+
+        def redirecting(connection, ended):
+            while connection.recv(65536):
+                place = f"http://127.0.0.1:{other}/health".encode()
+                connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: " + place + b"\r\nContent-Length: 0\r\n\r\n")
+
+        with listening(redirecting) as port, pytest.raises(MlflowRefusedError, match="HTTP 302"):
+            MlflowRegistry(f"http://anna:geheim@127.0.0.1:{port}", timeout=2).check()
+    assert received == []
+
+
+def test_an_answer_that_is_not_http_is_unreachable():
+    def babbling(connection, ended):
+        while connection.recv(65536):
+            connection.sendall(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+
+    with listening(babbling) as port, pytest.raises(MlflowUnreachableError):
+        MlflowRegistry(f"http://127.0.0.1:{port}", timeout=2).check()
+
+
 def test_wrong_credentials_are_a_refusal_that_names_the_variables():
     with listening(locked) as port, pytest.raises(MlflowRefusedError) as caught:
         MlflowRegistry(f"http://127.0.0.1:{port}", timeout=2).check()
