@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from selector.errors import ScoringError
 from selector.ports import Features
 
 
@@ -17,13 +18,27 @@ def spooled(features: Features) -> Iterator[str]:
 
     Layout: per batch 8 bytes of length (little-endian), then the Arrow IPC stream. Memory is bounded by one batch.
     Reading the holdout once for all models also means that all are judged on the very same bytes.
+
+    Raises:
+        ScoringError: the disk is full.
+
     """
-    with tempfile.TemporaryFile(prefix="mlflow-selector-") as file:
+    with tempfile.TemporaryFile(prefix="mlflow-selector-", buffering=0) as file:
         for batch in features.batches():
-            file.write(struct.pack("<Q", len(batch)))
-            file.write(batch)
-        file.flush()
+            _append(file.fileno(), struct.pack("<Q", len(batch)) + batch)
         yield f"/proc/self/fd/{file.fileno()}"
+
+
+def _append(descriptor: int, content: bytes) -> None:
+    view = memoryview(content)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError as error:
+        raise ScoringError(
+            f"The holdout's rows cannot be written to {tempfile.gettempdir()}: {error.strerror}.",
+            advice="Make room there, or name another folder in TMPDIR.",
+        ) from error
 
 
 def opened(path: str) -> int:

@@ -23,6 +23,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
+from selector.adapters import scorer_spool
 from selector.adapters.holdout_files import HoldoutFiles
 from selector.adapters.scorer_confined import ConfinedScorer
 from selector.domain.model import Predictions, Unscorable
@@ -455,3 +456,11 @@ def test_a_fork_server_that_ended_for_lack_of_work_is_started_again(world):
         assert isinstance(one(made, folder, world["features"]), Predictions)
     finally:
         made.close()
+
+
+def test_a_full_disk_is_told_in_a_sentence(world, scorer, monkeypatch):
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        monkeypatch.setattr(scorer_spool.tempfile, "TemporaryFile", lambda **_: full)
+        with pytest.raises(ScoringError, match=r"cannot be written to .*No space left on device") as caught:
+            list(scorer.score([], world["features"]))
+    assert "TMPDIR" in caught.value.advice
