@@ -1,75 +1,16 @@
-"""How do documents look to people: aligned plain-text tables within the terminal's width?"""
+"""How do the documents of the contract look to people?"""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selector.cli.session import session
+from selector.cli.table import table, width
 from selector.redaction import printable
 
-GAP = "  "
-NARROWEST = 12
 Document = Mapping[str, Any]
 _ASKED_FOR = ("f1_score", "f1", "accuracy", "roc_auc", "rmse", "mae", "r2")
-
-
-def width() -> int | None:
-    """Return the columns there are; None in a pipe, where nothing is cut."""
-    if os.environ.get("COLUMNS", "").isdigit() or _to_terminal():
-        return shutil.get_terminal_size().columns
-    return None
-
-
-def _to_terminal() -> bool:
-    """Tell whether the result goes to a terminal."""
-    return session().out.isatty()
-
-
-def table(heads: Sequence[str], rows: Sequence[Sequence[Any]], *, limit: int | None, indent: str = "") -> list[str]:
-    """Return aligned lines; the last column takes what is left of the width and is cut there.
-
-    Args:
-        heads: the column titles.
-        rows: values; None becomes a dash, numbers stand right.
-        limit: columns of the terminal; None cuts nothing.
-        indent: what each line begins with.
-
-    """
-    from rich.cells import cell_len  # noqa: PLC0415 - the help of a command with tables needs none
-
-    cells = [[_cell(value) for value in row] for row in rows]
-    right = [any(_is_number(row[i]) for row in rows) for i in range(len(heads))]
-    widths = [max(cell_len(line[i]) for line in [list(heads), *cells]) for i in range(len(heads))]
-    if limit is not None:
-        left = limit - len(indent) - sum(widths[:-1]) - len(GAP) * (len(heads) - 1)
-        widths[-1] = min(widths[-1], max(left, NARROWEST))
-    return [indent + _joined(line, widths, right) for line in [list(heads), *cells]]
-
-
-def _joined(line: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
-    from rich.cells import cell_len, set_cell_size  # noqa: PLC0415 - the same
-
-    parts = []
-    for text, size, to_the_right in zip(line, widths, right, strict=True):
-        cut = text if cell_len(text) <= size else set_cell_size(text, size - 1) + "…"
-        space = " " * (size - cell_len(cut))
-        parts.append(space + cut if to_the_right else cut + space)
-    return GAP.join(parts).rstrip()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.4f}"
-    return printable(str(value))
 
 
 def _version(who: Document | None) -> str | None:
@@ -188,7 +129,7 @@ def _gates(standings: Sequence[Document]) -> list[str]:
         for one in standings
         for gate in one.get("gates", ())
     ]
-    return table(heads, rows, limit=None, indent="  ") if rows else []
+    return table(heads, rows, limit=width(), indent="  ") if rows else []
 
 
 def _turning_point(document: Document) -> str:

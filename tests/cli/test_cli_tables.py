@@ -4,6 +4,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from selector.cli import tables
+from selector.cli.table import table
 
 HOSTILE = st.text(max_size=30)
 
@@ -14,25 +15,43 @@ def _in_a_pipe(monkeypatch):
 
 
 def test_columns_are_aligned_numbers_stand_right_and_nothing_is_a_dash():
-    lines = tables.table(("name", "value", "why"), [("a", 1.5, "x"), ("longer", 10.25, None)], limit=None)
+    lines = table(("name", "value", "why"), [("a", 1.5, "x"), ("longer", 10.25, None)], limit=None)
     assert lines == ["name      value  why", "a        1.5000  x", "longer  10.2500  -"]
 
 
 def test_wide_characters_take_two_columns():
-    lines = tables.table(("name", "x"), [("漢字", "a"), ("ab", "b")], limit=None)
+    lines = table(("name", "x"), [("漢字", "a"), ("ab", "b")], limit=None)
     assert [cell_len(line) for line in lines] == [7, 7, 7]
 
 
-@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), max_size=5), st.integers(40, 120))
-def test_no_line_is_wider_than_the_terminal_as_long_as_the_fixed_columns_fit(rows, limit):
-    rows = [(a[:6], b[:6], c * 20) for a, b, c in rows]
-    for line in tables.table(("a", "b", "c"), rows, limit=limit):
+@given(st.lists(st.tuples(HOSTILE, HOSTILE, HOSTILE), max_size=5), st.integers(24, 120), st.integers(1, 20))
+def test_no_line_is_wider_than_the_terminal(rows, limit, times):
+    rows = [(a, b * 2, c * times) for a, b, c in rows]
+    for line in table(("a", "b", ""), rows, limit=limit, indent="  "):
         assert cell_len(line) <= limit
+
+
+def test_what_does_not_fit_side_by_side_stands_below_in_full():
+    rows = [("one", 1, "short"), ("two", 2, "a reason that is much longer than what is left beside it")]
+    assert table(("name", "n", ""), rows, limit=30) == [
+        "name  n",
+        "one   1  short",
+        "two   2",
+        "      a reason that is much",
+        "      longer than what is left",
+        "      beside it",
+    ]
+    heads = ("model", "champion", "state", "last")
+    assert table(heads, [("churn", "v5 logistic", "active", None)], limit=20) == [
+        "model  champion",
+        "churn  v5 logistic",
+        "      state: active",
+    ]
 
 
 @given(st.lists(st.tuples(HOSTILE, HOSTILE), min_size=1, max_size=4))
 def test_nothing_in_a_cell_can_steer_the_terminal_or_start_a_new_line(rows):
-    lines = tables.table(("a", "b"), rows, limit=None)
+    lines = table(("a", "b"), rows, limit=None)
     assert len(lines) == len(rows) + 1
     for line in lines:
         assert not any(ord(c) < 32 or 127 <= ord(c) < 160 or c in "\u202e\u2066\u2028" for c in line)
