@@ -42,7 +42,7 @@ class Limits:
 
     Attributes:
         seconds: wall time for loading and predicting; as much processor time.
-        memory: bytes of address space.
+        memory: bytes on top of the address space that the libraries take.
         answer_bytes: most bytes of predictions that are read.
 
     """
@@ -57,7 +57,7 @@ class ConfinedScorer:
 
     Args:
         workers: how many models are scored at once.
-        memory: bytes of address space each of them may use; the libraries alone take about 0.8 GiB.
+        memory: bytes each of them may use, on top of the address space that the libraries take.
         timeout: seconds each of them may take to load and predict.
         allow_unconfined: score also where the kernel cannot confine; reports then say so.
         allow_code: accept models that bring their own Python code; they still run confined.

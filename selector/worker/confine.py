@@ -35,7 +35,7 @@ def confine(folder: str | None, memory: int, cpu_seconds: int, max_abi: int | No
 
     Args:
         folder: the model's folder, the only thing readable besides the interpreter; None where there is no model.
-        memory: bytes of address space.
+        memory: bytes of address space on top of what the libraries take.
         cpu_seconds: processor time.
         max_abi: the highest Landlock ABI to use; None for the kernel's own, 0 to do without.
         required: raise where Landlock or seccomp cannot be had; else go on with what there is.

@@ -458,6 +458,16 @@ def test_a_fork_server_that_ended_for_lack_of_work_is_started_again(world):
         made.close()
 
 
+def test_the_smallest_memory_that_can_be_configured_is_enough_for_a_small_model(world):
+    model = LogisticRegression().fit(world["X"][NUMBERS], world["y"])
+    folder = save(world["base"] / "tiny", sklearn_flavor(), {"model.pkl": pickle.dumps(model)})
+    made = ConfinedScorer(memory=64 << 20)
+    try:
+        assert isinstance(one(made, folder, world["features"]), Predictions)
+    finally:
+        made.close()
+
+
 def test_a_full_disk_is_told_in_a_sentence(world, scorer, monkeypatch):
     with Path("/dev/full").open("wb", buffering=0) as full:
         monkeypatch.setattr(scorer_spool.tempfile, "TemporaryFile", lambda **_: full)
