@@ -34,8 +34,8 @@ def planned(models, *runs):
 
 
 def test_entries_are_ordered_by_creation_then_name():
-    entries = planned([staged("c", "1", 2), staged("b", "2", 1), staged("a", "3", 1)])
-    assert [entry.staged.name for entry in entries] == ["a", "b", "c"]
+    entries = planned([staged("a", "1", 2), staged("c", "2", 1), staged("b", "3", 1)])
+    assert [entry.staged.name for entry in entries] == ["b", "c", "a"]
     assert {entry.status for entry in entries} == {"new"}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from migrations import scan as scan_module
+from migrations.byte_source import open_regular
 from migrations.layouts import layouts
 from migrations.scan import scan
 from selector.errors import UsageError
@@ -292,6 +293,16 @@ def test_links_pipes_and_devices_are_named_and_never_opened(churn, tmp_path):
     ignored = {entry.name: entry.reason for entry in found.unreadable if entry.ignored}
     assert set(ignored) == {"link.pkl", "linked_folder", "pipe.pkl"}
     assert "is a link" in ignored["link.pkl"]
+
+
+@pytest.mark.timeout(20)
+def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_not_read(tmp_path):
+    (tmp_path / "target").write_bytes(b"secret")
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("link", "pipe"):
+        with pytest.raises(OSError, match=name):
+            open_regular(tmp_path / name)
 
 
 def test_a_loop_of_links_ends(churn):
