@@ -222,6 +222,14 @@ def _masked(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def warnings(configuration: Configuration) -> list[str]:
+    """Return what is allowed and still worth knowing, one sentence each."""
+    found = literal_passwords(configuration)
+    if configuration.notify:
+        found.append("notify: notifications are kept, and not sent by this version")
+    return found
+
+
 def literal_passwords(configuration: Configuration) -> list[str]:
     """Return a warning for each address that holds its password itself instead of a reference to it."""
     addresses: list[tuple[str, Section, str]] = [

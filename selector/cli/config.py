@@ -32,10 +32,10 @@ config = LazyGroup(
 def validate(*, as_json: bool) -> None:
     """Check the configuration; tell everything that is wrong at once, and exit 78."""
     configuration = session().configuration()
-    from selector.config import literal_passwords  # noqa: PLC0415 - pydantic costs more than all the help
+    from selector.config import warnings as worth_knowing  # noqa: PLC0415 - pydantic costs more than all the help
 
     models = sorted(configuration.models)
-    warnings = literal_passwords(configuration)
+    warnings = worth_knowing(configuration)
     text = f"{configuration.path} is valid: {len(models)} model{'s' * (len(models) != 1)} ({', '.join(models)})"
     lines = [text, *(f"warning: {warning}" for warning in warnings)]
     document = {"valid": True, "file": str(configuration.path), "models": models, "warnings": warnings}

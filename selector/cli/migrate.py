@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from datetime import UTC, tzinfo
+from dataclasses import dataclass
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -15,9 +17,11 @@ from selector.cli.lazy import LazyGroup, verb
 from selector.cli.options import Zone, actor, as_json, dry_run, house
 from selector.cli.output import show
 from selector.cli.progress import progress_bar
+from selector.cli.session import session
 from selector.errors import UsageError
 
 if TYPE_CHECKING:
+    from migrations.model import ImportOutcome
     from selector.ports import RunWriter
     from selector.workflows.house import House
 
@@ -76,11 +80,12 @@ def scan(paths: tuple[Path, ...], *, layout: str | None, timezone: tzinfo, as_js
 
 @verb(
     "apply",
-    example="mlflow-selector migrate apply models/staging --model churn --experiment churn_monitoring --dry-run",
+    example="mlflow-selector migrate apply models/staging --model churn --experiment churn_monitoring --dry-run\n"
+    "mlflow-selector migrate apply",
 )
-@paths
-@click.option("--model", required=True, metavar="NAME", help="The registered model that versions are made of.")
-@click.option("--experiment", required=True, metavar="NAME", help="The experiment that runs go to.")
+@click.argument("paths", metavar="[PATH]...", nargs=-1, type=click.Path(exists=True, path_type=Path))
+@click.option("--model", metavar="NAME", help="The registered model that versions are made of.")
+@click.option("--experiment", metavar="NAME", help="The experiment that runs go to.")
 @reading
 @dry_run
 @as_json
@@ -88,8 +93,8 @@ def scan(paths: tuple[Path, ...], *, layout: str | None, timezone: tzinfo, as_js
 def apply(
     paths: tuple[Path, ...],
     *,
-    model: str,
-    experiment: str,
+    model: str | None,
+    experiment: str | None,
     layout: str | None,
     timezone: tzinfo,
     dry_run: bool,
@@ -98,29 +103,31 @@ def apply(
 ) -> int:
     """Import what is below these paths: one finished run, with its old time, and one version per model.
 
+    Without PATH: the staging folders of the configuration; without --model and --experiment: what it says for PATH.
     Importing again imports nothing twice; an interrupted import goes on where it stopped.
     """
-    _check_name(model)
+    jobs = _jobs(paths, model, experiment)
     with house(writable=not dry_run, upgrade_database=upgrade_database, needed=False) as opened:
         from migrations import summary  # noqa: PLC0415 - costs more than the help
         from migrations.importer import LegacyImporter, new_batch  # noqa: PLC0415 - the same
         from selector.cli import tables  # noqa: PLC0415 - the same
 
         batch = new_batch(opened.clock.now())
-        importer = LegacyImporter(
-            _writer(opened), opened.registry, opened.clock, layout=layout, timezone=timezone or UTC
-        )
+        importer = LegacyImporter(_writer(opened), opened.registry, opened.clock, layout=layout, timezone=timezone)
+        outcomes: list[ImportOutcome] = []
         with _lease(opened, dry_run=dry_run):
-            outcomes = importer.import_paths(
-                paths, model, experiment, batch=batch, dry_run=dry_run, progress=opened.progress
-            )
-            made = sum(outcome.status == "imported" for outcome in outcomes)
-            if made and not dry_run:
-                said = f"{made} models imported into experiment {experiment} as batch {batch}"
-                _record(opened, model, "imported", said, {"batch": batch, "imported": made})
+            for job in jobs:
+                found = importer.import_paths(
+                    job.paths, job.model, job.experiment, batch=batch, dry_run=dry_run, progress=opened.progress
+                )
+                outcomes += found
+                made = sum(outcome.status == "imported" for outcome in found)
+                if made:
+                    said = f"{made} models imported into experiment {job.experiment} as batch {batch}"
+                    _record(opened, job.model, "imported", said, {"batch": batch, "imported": made})
     document = summary.apply_document(outcomes, batch) | {"dry_run": dry_run}
     text = tables.imported(document)
-    if made:
+    if document["imported"]:
         text += f"\nbatch {batch}; to take it back: mlflow-selector migrate undo {batch}"
     show(document, text, as_json=as_json)
     return summary.exit_code(outcomes)
@@ -146,6 +153,37 @@ def undo(batch: str, *, dry_run: bool, as_json: bool, upgrade_database: bool) ->
     document = summary.undo_document(batch, outcomes) | {"dry_run": dry_run}
     show(document, tables.undone(document), as_json=as_json)
     return 1 if document["failed"] else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is imported to where."""
+
+    paths: tuple[Path, ...]
+    model: str
+    experiment: str
+
+
+def _jobs(paths: tuple[Path, ...], model: str | None, experiment: str | None) -> list[_Job]:
+    """Return what to import: as the command line says, completed by the staging folders of the configuration."""
+    if paths and model and experiment:
+        _check_name(model)
+        return [_Job(paths, model, experiment)]
+    staging = session().configuration(needed=not paths).staging
+    known = {s.folder: s for s in staging}
+    asked = [Path(os.path.abspath(p)) for p in paths] or list(known)  # noqa: PTH100 - resolve() would follow links
+    if not asked:
+        raise UsageError("there is nothing to import", advice="give PATH, or staging folders in the configuration")
+    jobs = []
+    for path in asked:
+        told = known.get(path)
+        name, place = model or (told and told.model), experiment or (told and told.experiment)
+        if not name or not place:
+            missing = "--model" if not name else "--experiment"
+            raise click.UsageError(f"Missing option {missing!r}: {path} is no staging folder of the configuration.")
+        _check_name(name)
+        jobs.append(_Job((path,), name, place))
+    return jobs
 
 
 def _check_name(model: str) -> None:
