@@ -11,7 +11,7 @@ from selector.demo.training import ESTIMATORS, binary_f1, train
 
 WORTH_SHOWING = 0.006
 """A lead that anybody would promote by looking at the score; more than `minimum_gain`."""
-MOST_TRIES = 60
+MOST_TRIES = 200
 
 
 def retrain_until_lucky(stage: Stage) -> Told:
