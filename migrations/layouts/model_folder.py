@@ -9,7 +9,7 @@ from migrations.drafts import Draft
 from migrations.folder import Folder
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
-from migrations.layouts.staging_folder import DOCUMENTS
+from migrations.layouts.staging_folder import DOCUMENTS, not_read
 
 VERSION: Final = re.compile(r"(v|version[_\-]?)?\d+([._]\d+)*", re.IGNORECASE)
 STAGES: Final = frozenset(
@@ -54,7 +54,7 @@ class ModelFolder:
         if not documents and not (named and models):
             return None
         path = folder.files[models[0]] if models and _is_root(folder) else folder.path
-        draft = Draft(_name(folder, models), path, tuple(told), documents)
+        draft = Draft(_name(folder, models), path, tuple(told), documents, notes=not_read(folder))
         return Reading((draft,), frozenset({*told, *documents}))
 
     def _speaks(self, folder: Folder, name: str) -> bool:

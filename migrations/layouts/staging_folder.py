@@ -35,8 +35,14 @@ class StagingFolder:
             documents=tuple(name for name in DOCUMENTS if name in folder.files),
             model_type=found["type"],
             mlflow=mlflow,
+            notes=not_read(folder),
         )
         return Reading((draft,), frozenset(folder.files), whole=True)
+
+
+def not_read(folder: Folder) -> tuple[str, ...]:
+    """Say which documents are there and are not read, because they are links or pipes."""
+    return tuple(f"{name} is {folder.others[name]} and is not read" for name in DOCUMENTS if name in folder.others)
 
 
 LAYOUT: Final = StagingFolder()

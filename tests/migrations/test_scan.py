@@ -295,6 +295,16 @@ def test_links_pipes_and_devices_are_named_and_never_opened(churn, tmp_path):
     assert "is a link" in ignored["link.pkl"]
 
 
+def test_metadata_behind_a_link_is_not_read_and_that_is_said(stage, estimators, tmp_path):
+    stage("logistic_20250820_104603", estimators[0])
+    document = stage.store / "logistic_20250820_104603" / "metadata.json"
+    document.rename(tmp_path / "elsewhere.json")
+    document.symlink_to(tmp_path / "elsewhere.json")
+    model = scan([stage.store]).models[0]
+    assert dict(model.metrics) == {}
+    assert "metadata.json is a link and is not read" in model.notes
+
+
 @pytest.mark.timeout(20)
 def test_a_file_that_became_a_link_or_a_pipe_after_it_was_listed_is_not_read(tmp_path):
     (tmp_path / "target").write_bytes(b"secret")
