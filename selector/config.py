@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, PrivateAttr, ValidationError
 
@@ -190,7 +190,8 @@ def _across(data: dict[str, Any]) -> list[Problem]:
 def _remember(configuration: Configuration, path: Path, expansion: Expansion) -> Configuration:
     """Keep where the values came from, so that what was a reference is never shown."""
     configuration._path = path  # noqa: SLF001 - the loader of this very class
-    configuration._secrets = frozenset(s for s in expansion.secrets if s)  # noqa: SLF001 - the same
+    passwords = {unquote(p) for _, _, address in _addresses(configuration) if (p := _password(address))}
+    configuration._secrets = frozenset(s for s in expansion.secrets | passwords if s)  # noqa: SLF001 - the same
     for location, text in expansion.origins.items():
         section, key = _owner(configuration, location)
         section._origins[key] = text  # noqa: SLF001 - the same
@@ -232,14 +233,29 @@ def warnings(configuration: Configuration) -> list[str]:
 
 def literal_passwords(configuration: Configuration) -> list[str]:
     """Return a warning for each address that holds its password itself instead of a reference to it."""
-    addresses: list[tuple[str, Section, str]] = [
+    return [
+        f"{name} holds a password; keep it out of the file: ${{env:NAME}}, ${{file:PATH}} or ${{credential:NAME}}"
+        for name, referred, address in _addresses(configuration)
+        if not referred and _password(address)
+    ]
+
+
+def _addresses(configuration: Configuration) -> Iterator[tuple[str, bool, str]]:
+    """Yield each key that holds an address, whether it came from a reference, and the address."""
+    keys: list[tuple[str, Section, str]] = [
         ("mlflow.tracking_uri", configuration.mlflow, "tracking_uri"),
         ("mlflow.registry_uri", configuration.mlflow, "registry_uri"),
         ("state.database", configuration.state, "database"),
         *((f"notify[{index}].url", one, "url") for index, one in enumerate(configuration.notify)),
     ]
-    return [
-        f"{name} holds a password; keep it out of the file: ${{env:NAME}}, ${{file:PATH}} or ${{credential:NAME}}"
-        for name, section, key in addresses
-        if not section.referred(key) and urlsplit(str(getattr(section, key))).password
-    ]
+    for name, section, key in keys:
+        if getattr(section, key) is not None:
+            yield name, section.referred(key), getattr(section, key)
+
+
+def _password(address: str) -> str | None:
+    try:
+        return urlsplit(address).password
+    except ValueError:
+        # An address that only its own library can read, for example with a bracket in the user part.
+        return None

@@ -102,8 +102,7 @@ def global_options(*, hidden: bool = False) -> list[click.Option]:
             ["--config"],
             type=click.Path(path_type=Path),
             metavar="FILE",
-            help="Configuration file. Default: $MLFLOW_SELECTOR_CONFIG, ./selector.yaml,"
-            " /etc/mlflow-selector/selector.yaml.",
+            help="Configuration file. Default: $MLFLOW_SELECTOR_CONFIG, else ./selector.yaml, else the one in /etc.",
             expose_value=False,
             hidden=hidden,
             callback=keep("config_path"),

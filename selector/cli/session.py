@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from selector.config import Configuration
 
 _LEVELS = ("WARNING", "INFO", "DEBUG")
+_SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _OURS = ("selector", "migrations")
 
 
@@ -55,7 +57,7 @@ class Session:
             configuration = Configuration.defaults(Path.cwd())
         else:
             configuration = load(path)
-        self.secrets = configuration.secrets
+        self.secrets = configuration.secrets | {os.environ[name] for name in _SECRET_VARIABLES if os.environ.get(name)}
         self._log(configuration)
         return configuration
 

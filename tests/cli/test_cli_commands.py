@@ -177,6 +177,13 @@ def test_no_secret_reaches_stdout(run, folder, fake_house, monkeypatch):
         assert "hunter2" not in result.output
 
 
+def test_mlflows_own_password_does_not_reach_stdout_either(run, folder, fake_house, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "hunter2-hunter2")
+    monkeypatch.setattr("selector.workflows.look.status", Calls([{"model": "said hunter2-hunter2"}]))
+    for result in (run("status"), run("status", "--json")):
+        assert "hunter2" not in result.output
+
+
 def test_init_writes_a_file_that_is_valid_and_refuses_to_overwrite_it(run, tmp_path):
     target = tmp_path / "new" / "place"
     result = run("init", target)

@@ -94,3 +94,12 @@ def test_an_error_never_shows_a_password_in_the_source_line(tmp_path):
     with pytest.raises(ConfigurationError) as caught:
         load(path, {})
     assert "hunter2" not in caught.value.message
+
+
+def test_a_password_that_stands_in_an_address_is_a_secret_wherever_the_address_comes_from(tmp_path):
+    path = written(
+        tmp_path,
+        "mlflow: {tracking_uri: '${env:ADDRESS}', registry_uri: 'http://bob:p%40ss-word@host'}\n"
+        "notify: ['mailto://[odd']\n",
+    )
+    assert load(path, {"ADDRESS": "http://alice:hunter2@host"}).secrets == {"hunter2", "p@ss-word"}
