@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -22,6 +23,7 @@ def mlflow_module(name: str) -> Any:
         "MLFLOW_DISABLE_AGENT_HINT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_CONFIGURE_LOGGING": "false",  # its own handler would write past our redaction
         "MLFLOW_LOGGING_LEVEL": "CRITICAL",
         "GIT_PYTHON_REFRESH": "quiet",
     }
@@ -31,4 +33,8 @@ def mlflow_module(name: str) -> Any:
         return sys.modules[name]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # third-party deprecations at import; none of them is about our calls
-        return importlib.import_module(name)
+        module = importlib.import_module(name)
+    logger = logging.getLogger("mlflow")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(os.environ["MLFLOW_LOGGING_LEVEL"])
+    return module

@@ -91,7 +91,7 @@ def test_the_level_is_obeyed_and_an_unknown_one_refused():
 def test_secrets_are_hidden_in_message_arguments_extras_and_exceptions(stream):
     out = stream()
     set_up_logging(stream=out, secrets=["tiger-stripes"])
-    log = logging.getLogger("mlflow")
+    log = logging.getLogger("a.library")
     try:
         fail("cannot reach http://ann:hunter2@host with tiger-stripes")
     except RuntimeError:
