@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zipfile
 from typing import Any, BinaryIO, Final
 
@@ -15,7 +16,10 @@ MAX_SCHEMA: Final = 16 << 20
 MAX_MEMBERS: Final = 100_000
 MAX_NODES: Final = 5_000_000
 HDF5_MAGIC: Final = b"\x89HDF\r\n\x1a\n"
-TRUSTED_ROOTS: Final = ("sklearn.", "numpy.", "scipy.sparse.", "lightgbm.", "xgboost.", "builtins.", "collections.")
+KNOWN_ROOTS: Final = ("sklearn.", "numpy.", "scipy.", "lightgbm.", "xgboost.", "builtins.", "collections.")
+CLASS_ROOTS: Final = ("sklearn.", "lightgbm.", "xgboost.")
+CONTAINERS: Final = frozenset({"collections.OrderedDict", "collections.defaultdict"})
+_CLASS: Final = re.compile(r"[\w.]+\._?[A-Z]\w*")
 _ONNX_FIELDS: Final = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 14, 20, 25, 26})
 
 
@@ -55,7 +59,7 @@ def _skops(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ModelFile:
         return ModelFile("skops", "model", "is damaged: its schema is no object", damaged=True)
     types = _types(schema)
     top = f"{schema.get('__module__')}.{schema.get('__class__')}"
-    foreign = sorted(name for name in types if not name.startswith(TRUSTED_ROOTS))
+    foreign = sorted(name for name in types if not name.startswith(KNOWN_ROOTS))
     version = schema.get("_skops_version")
     told: dict[str, Any] = {
         "contains": str(schema.get("__class__")),
@@ -63,13 +67,22 @@ def _skops(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> ModelFile:
         "packages": tuple(dict.fromkeys(name.partition(".")[0] for name in sorted(types) if "." in name and not
                                         name.startswith(("builtins.", "collections.")))),
         "versions": {"skops": version} if isinstance(version, str) else {},
-        "trusted": tuple(sorted(name for name in types if name.startswith(TRUSTED_ROOTS))),
+        "trusted": tuple(sorted(name for name in types if _is_class(name))),
     }  # fmt: skip
     if foreign:
         return ModelFile("skops", "model", f"needs types that are not trusted: {', '.join(foreign[:5])}", **told)
     if is_preprocessor(Global(str(schema.get("__module__")), str(schema.get("__class__")))):
         return ModelFile("skops", "preprocessor", f"is a preprocessor ({schema.get('__class__')}), not a model", **told)
     return ModelFile("skops", "model", **told)
+
+
+def _is_class(name: str) -> bool:
+    """Return whether a name is a class of a library of estimators, by its spelling.
+
+    Only these go on the list of trusted types that consumers load the model with. Functions never do: which of them
+    are harmless is for skops to say.
+    """
+    return name in CONTAINERS or (name.startswith(CLASS_ROOTS) and _CLASS.fullmatch(name) is not None)
 
 
 def _types(schema: dict[str, Any]) -> set[str]:

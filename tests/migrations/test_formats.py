@@ -227,6 +227,22 @@ def test_a_skops_file_with_foreign_types_names_them(told):
     assert "os.system" in told(held.getvalue(), "model.skops").reason
 
 
+def test_only_classes_of_estimator_libraries_are_trusted(told):
+    names = [
+        ("builtins", "eval"),
+        ("numpy", "load"),
+        ("sklearn.utils", "estimator_html_repr"),
+        ("sklearn.tree._tree", "Tree"),
+    ]
+    content = [{"__module__": module, "__class__": name} for module, name in names]
+    schema = {"__class__": "RandomForestClassifier", "__module__": "sklearn.ensemble._forest", "content": content}
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        archive.writestr("schema.json", json.dumps(schema))
+    what = told(held.getvalue(), "model.skops")
+    assert what.trusted == ("sklearn.ensemble._forest.RandomForestClassifier", "sklearn.tree._tree.Tree")
+
+
 def test_a_deeply_nested_schema_is_no_recursion(told):
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as archive:

@@ -43,6 +43,7 @@ FORMATS = {
     "model.json": "xgboost-json",
     "model.ubj": "xgboost-ubj",
     "model.skops": "skops",
+    "forest.skops": "skops",
 }
 
 
@@ -78,6 +79,7 @@ def written(tmp_path_factory, rows):
     xgb.get_booster().save_model(folder / "model.json")
     xgb.get_booster().save_model(folder / "model.ubj")
     skops.io.dump(logistic, folder / "model.skops")
+    skops.io.dump(forest, folder / "forest.skops")
     answers = dict.fromkeys(FORMATS, forest.predict(frame)) | {
         "old.pkl": logistic.predict(frame),
         "bundle.pkl": logistic.predict(frame),
