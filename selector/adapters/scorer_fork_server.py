@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "MKL_NUM_THREADS": "1",
     "LOKY_MAX_CPU_COUNT": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",  # a forked process must have one thread
+    "ARROW_DEFAULT_MEMORY_POOL": "system",  # the usual pool reserves 1 GiB of address space at its first use
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MPLCONFIGDIR": "/nonexistent",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import fcntl
 import importlib
 import os
+import re
 import signal
 import socket
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -83,11 +85,20 @@ def _score(job: dict[str, Any]) -> None:
     answer.send(ANSWER, answer.join(parts), seconds)
 
 
+def stable(text: str) -> str:
+    """Return an error on one line, without times, stack traces and addresses: the same error, the same reason."""
+    text = re.sub(r"\[\d\d:\d\d:\d\d\] \S+:\d+: ", "", text.partition("Stack trace:")[0])
+    return " ".join(re.sub(r"\b0x[0-9a-f]{6,}", "0x…", text).split())
+
+
 def explain(error: BaseException, attempts: Attempts, memory: int) -> str:
     """Say in one sentence why a foreign model failed."""
-    text = " ".join(str(error).split())[:500]
+    text = stable(str(error))[:500]
     if isinstance(error, ModuleNotFoundError) and error.name:
-        return f"the model needs the Python module '{error.name.split('.')[0]}', which is not installed"
+        top = error.name.split(".")[0]
+        return (
+            f"the model needs the Python module '{error.name if top in sys.modules else top}', which is not installed"
+        )
     if "bad_alloc" in text or "bad allocation" in text:
         return f"the model asked for more than {memory / 2**30:g} GiB of memory"
     if isinstance(error, PermissionError):

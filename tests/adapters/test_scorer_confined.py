@@ -267,6 +267,8 @@ def test_a_model_that_needs_a_missing_package_says_which(world, scorer):
         {},
     )
     assert "'catboost', which is not installed" in one(scorer, folder, world["features"]).reason
+    folder = save(world["base"] / "moved", sklearn_flavor(), {"model.pkl": b"csklearn.trees\nTree\n."})
+    assert "'sklearn.trees', which is not installed" in one(scorer, folder, world["features"]).reason
     folder = save(world["base"] / "src", sklearn_flavor(), {"model.pkl": b"csrc.features.build\nAdder\n."})
     assert one(scorer, folder, world["features"]) == Unscorable(
         "the model needs the Python module 'src', which is not installed"
@@ -458,14 +460,26 @@ def test_a_fork_server_that_ended_for_lack_of_work_is_started_again(world):
         made.close()
 
 
-def test_the_smallest_memory_that_can_be_configured_is_enough_for_a_small_model(world):
-    model = LogisticRegression().fit(world["X"][NUMBERS], world["y"])
-    folder = save(world["base"] / "tiny", sklearn_flavor(), {"model.pkl": pickle.dumps(model)})
-    made = ConfinedScorer(memory=64 << 20)
+@pytest.mark.parametrize("memory", [64 << 20, 1 << 30])
+def test_memory_is_counted_on_top_of_the_libraries_so_that_little_is_enough_for_a_small_model(world, memory):
+    model = RandomForestClassifier(3, max_depth=3).fit(world["X"][NUMBERS], world["y"])
+    folder = save(world["base"] / f"tiny{memory}", sklearn_flavor(), {"model.pkl": pickle.dumps(model)})
+    made = ConfinedScorer(memory=memory)
     try:
         assert isinstance(one(made, folder, world["features"]), Predictions)
     finally:
         made.close()
+
+
+def test_the_same_failure_has_the_same_reason_each_time(world, scorer):
+    folder = save(
+        world["base"] / "cut",
+        {"xgboost": {"data": "model.json", "model_class": "xgboost.core.Booster"}},
+        {"model.json": b'{"learner": {"attributes": '},
+    )
+    first, second = (one(scorer, folder, world["features"]) for _ in range(2))
+    assert first == second
+    assert first.reason.startswith("the model failed with XGBoostError: Expecting")
 
 
 def test_a_full_disk_is_told_in_a_sentence(world, scorer, monkeypatch):
