@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from selector.domain.model import NOTHING, Predictions, RegisteredModel, Run, Truth, Unscorable
+from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
 
 
@@ -326,6 +327,14 @@ class Cache(Protocol):
 
     def remember_digest(self, uri: str, digest: str) -> None:
         """Keep the content digest of a logged model (logged models do not change)."""
+        ...
+
+    def facts(self, uris: Sequence[str]) -> Mapping[str, ModelFacts]:
+        """Return what is known of these models' folders."""
+        ...
+
+    def remember_facts(self, uri: str, facts: ModelFacts) -> None:
+        """Keep what a model's folder told when it was fetched."""
         ...
 
     def predictions(self, model_digest: str, holdout_digest: str) -> Predictions | Unscorable | None:

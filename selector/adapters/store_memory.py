@@ -21,6 +21,7 @@ from selector.adapters.store_records import (
     utc_text,
 )
 from selector.domain.model import Predictions, Unscorable
+from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
 from selector.ports import Entry, Notice, Unfinished
 
@@ -40,6 +41,7 @@ class MemoryStore:
         self._plans: dict[str, _Open] = {}
         self._notices: dict[str, Notice] = {}
         self._digests: dict[str, str] = {}
+        self._facts: dict[str, str] = {}
         self._answers: dict[tuple[str, str], Predictions | Unscorable] = {}
         self._paused: dict[str, str] = {}
 
@@ -119,6 +121,14 @@ class MemoryStore:
     def remember_digest(self, uri: str, digest: str) -> None:
         """Keep the content digest of a logged model."""
         self._digests[uri] = digest
+
+    def facts(self, uris: Sequence[str]) -> Mapping[str, ModelFacts]:
+        """Return what is known of these models' folders."""
+        return {uri: ModelFacts.of_record(json.loads(self._facts[uri])) for uri in uris if uri in self._facts}
+
+    def remember_facts(self, uri: str, facts: ModelFacts) -> None:
+        """Keep what a model's folder told."""
+        self._facts[uri] = canonical(facts.record())
 
     def predictions(self, model_digest: str, holdout_digest: str) -> Predictions | Unscorable | None:
         """Return what this very model answered for these very rows, or None."""

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from selector.adapters.store_memory import MemoryStore
 from selector.domain.model import Predictions, Unscorable
+from selector.domain.model_facts import ModelFacts
 from selector.errors import SelectorError
 from selector.ports import Entry, Store, Unfinished
 
@@ -70,6 +71,14 @@ class ReadOnlyStore:
     def remember_digest(self, uri: str, digest: str) -> None:
         """Keep the digest in memory."""
         self._learned.remember_digest(uri, digest)
+
+    def facts(self, uris: Sequence[str]) -> Mapping[str, ModelFacts]:
+        """Return what is known of models' folders, what was learned meanwhile included."""
+        return {**self._store.facts(uris), **self._learned.facts(uris)}
+
+    def remember_facts(self, uri: str, facts: ModelFacts) -> None:
+        """Keep the facts in memory."""
+        self._learned.remember_facts(uri, facts)
 
     def predictions(self, model_digest: str, holdout_digest: str) -> Predictions | Unscorable | None:
         """Return what was kept, or learned meanwhile, or None."""

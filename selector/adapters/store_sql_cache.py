@@ -7,14 +7,16 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, select
+from sqlalchemy import Column, Connection, Table, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from selector.adapters.predictions_files import PredictionsFiles
 from selector.adapters.store_records import canonical, index_key, utc_text
 from selector.adapters.store_sql_database import Database
 from selector.adapters.store_sql_schema import digests, flags, predictions
+from selector.adapters.store_sql_schema import facts as facts_table
 from selector.domain.model import Predictions, Unscorable
+from selector.domain.model_facts import ModelFacts
 from selector.errors import StateUnavailableError
 from selector.ports import Clock
 
@@ -32,19 +34,23 @@ class SqlCache:
 
     def digests(self, uris: Sequence[str]) -> Mapping[str, str]:
         """Return the known content digests of these model URIs; one query per 500 of them."""
-        wanted = {index_key(uri): uri for uri in uris}
-        keys = list(wanted)
-        found: dict[str, str] = {}
-        with self._database.reading() as connection:
-            for start in range(0, len(keys), _URIS_PER_QUERY):
-                some = keys[start : start + _URIS_PER_QUERY]
-                rows = connection.execute(select(digests.c.uri, digests.c.digest).where(digests.c.uri.in_(some)))
-                found.update({wanted[row.uri]: row.digest for row in rows})
-        return found
+        return self._by_uri(digests, digests.c.digest, uris)
 
     def remember_digest(self, uri: str, digest: str) -> None:
         """Keep the content digest of a logged model (logged models do not change)."""
         self._keep(digests, {"uri": index_key(uri), "digest": digest})
+
+    def facts(self, uris: Sequence[str]) -> Mapping[str, ModelFacts]:
+        """Return what is known of these models' folders; one query per 500 of them, damaged records left out."""
+        return {
+            uri: known
+            for uri, record in self._by_uri(facts_table, facts_table.c.record, uris).items()
+            if (known := _facts_of(record)) is not None
+        }
+
+    def remember_facts(self, uri: str, facts: ModelFacts) -> None:
+        """Keep what a model's folder told when it was fetched."""
+        self._keep(facts_table, {"uri": index_key(uri), "record": canonical(facts.record())})
 
     def predictions(self, model_digest: str, holdout_digest: str) -> Predictions | Unscorable | None:
         """Return what this very model answered for these very rows; drop what is damaged and return None."""
@@ -80,6 +86,17 @@ class SqlCache:
                 return
         self._keep(predictions, row)
 
+    def _by_uri(self, table: Table, value: Column[str], uris: Sequence[str]) -> dict[str, str]:
+        wanted = {index_key(uri): uri for uri in uris}
+        keys = list(wanted)
+        found: dict[str, str] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(keys), _URIS_PER_QUERY):
+                some = keys[start : start + _URIS_PER_QUERY]
+                rows = connection.execute(select(table.c.uri, value).where(table.c.uri.in_(some)))
+                found.update({wanted[uri]: text for uri, text in rows})
+        return found
+
     def _drop(self, model_digest: str, holdout_digest: str) -> None:
         with self._database.writing() as connection:
             connection.execute(delete(predictions).where(*_of(model_digest, holdout_digest)))
@@ -91,6 +108,13 @@ class SqlCache:
                 upsert(connection, table, {**row, "at": utc_text(self._clock.now())})
         except StateUnavailableError as error:
             _LOG.warning("The cache could not be written: %s", error.message)
+
+
+def _facts_of(record: str) -> ModelFacts | None:
+    try:
+        return ModelFacts.of_record(json.loads(record))
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _of(model_digest: str, holdout_digest: str) -> tuple[Any, ...]:

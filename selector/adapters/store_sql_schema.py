@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """Every revision that this program can read, oldest first; the last one is what it writes."""
 
 metadata = MetaData()
@@ -118,6 +118,15 @@ predictions = Table(
     PrimaryKeyConstraint("model_digest", "holdout_digest"),
 )
 """`reason` (JSON text) for a model that could not be scored, else `file_digest` of the file with the arrays."""
+
+facts = Table(
+    "selector_facts",
+    metadata,
+    Column("uri", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+"""`record` (JSON text) is what a model's folder told when it was fetched."""
 
 flags = Table(
     "selector_flags",

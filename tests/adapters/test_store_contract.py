@@ -11,6 +11,7 @@ from selector.adapters.clock_memory import MemoryClock
 from selector.adapters.store_memory import MemoryStore
 from selector.adapters.store_sql import open_store
 from selector.domain.model import Predictions, Unscorable
+from selector.domain.model_facts import InputColumn, ModelFacts
 from selector.domain.promotion import CreateModel, CreateVersion, LogReport, MoveAlias, Plan, TagVersion
 from selector.errors import SelectorError
 from selector.ports import Entry, Notice
@@ -239,6 +240,24 @@ def test_a_digest_is_kept_for_any_uri_and_can_be_replaced(store, uri):
     store.remember_digest(uri, "one")
     store.remember_digest(uri, "two")
     assert store.digests([uri, "other"]) == {uri: "two"}
+
+
+FACTS = ModelFacts(12_345, ("MLmodel", "extra/größe\udcff.json"), (InputColumn("age", "long", required=False),))
+
+
+@pytest.mark.parametrize("uri", HOSTILE)
+def test_facts_of_a_model_are_kept_for_any_uri_and_can_be_replaced(store, uri):
+    store.remember_facts(uri, ModelFacts(1))
+    store.remember_facts(uri, FACTS)
+    assert store.facts([uri, "other"]) == {uri: FACTS}
+    assert store.facts([]) == {}
+
+
+def test_facts_and_digests_of_a_model_do_not_mix(store):
+    store.remember_facts("models:/m-1", FACTS)
+    store.remember_digest("models:/m-2", "digest")
+    assert store.facts(["models:/m-1", "models:/m-2"]) == {"models:/m-1": FACTS}
+    assert store.digests(["models:/m-1", "models:/m-2"]) == {"models:/m-2": "digest"}
 
 
 PREDICTIONS = {

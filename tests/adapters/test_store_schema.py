@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -17,6 +18,7 @@ from alembic.script import ScriptDirectory
 from selector.adapters import store_sql
 from selector.adapters.store_sql import open_store
 from selector.adapters.store_sql_schema import REVISIONS, metadata, version
+from selector.domain.model_facts import ModelFacts
 from selector.errors import StateUnavailableError
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +92,18 @@ def test_a_dry_run_does_not_upgrade_an_older_state(tmp_path, monkeypatch):
         open_store(tmp_path, None, writable=False)
     assert "up to date" in caught.value.advice
     assert (tmp_path / "state.db").read_bytes() == before
+
+
+def test_a_state_of_the_first_schema_is_brought_up_to_date_and_keeps_what_it_holds(tmp_path):
+    with closing(open_store(tmp_path, None, writable=True)) as store:
+        store.remember_digest("models:/m-1", "kept")
+    with closing(sqlite3.connect(tmp_path / "state.db")) as raw, raw:
+        raw.execute("DROP TABLE selector_facts")
+        raw.execute("UPDATE mlflow_selector_version SET version_num = '0001'")
+    with closing(open_store(tmp_path, None, writable=True)) as store:
+        store.remember_facts("models:/m-1", ModelFacts(5))
+        assert store.digests(["models:/m-1"]) == {"models:/m-1": "kept"}
+        assert store.facts(["models:/m-1"]) == {"models:/m-1": ModelFacts(5)}
 
 
 def test_a_migration_that_fails_leaves_no_half_state(tmp_path, monkeypatch):
