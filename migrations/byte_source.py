@@ -52,6 +52,7 @@ class ByteSource:
     def __init__(self, stream: BinaryIO | BufferedIOBase, limit: int = MAX_UNPACKED) -> None:
         self._stream = stream
         self._read = stream.read
+        self.read_any: Callable[[int], bytes] = stream.read
         self._left = limit
         self._peeked = b""
 
@@ -105,6 +106,12 @@ class ByteSource:
         if not line.endswith(b"\n"):
             raise ShortReadError
         return line
+
+    def count(self, size: int) -> None:
+        """Count bytes that were read with `read_any`, the stream's own quick read without checks."""
+        self._left -= size
+        if self._left < 0:
+            raise TooLargeError("it unpacks to more bytes than are read")
 
     def drain(self) -> None:
         """Read to the end, so that whatever checks the end can raise."""

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from migrations.byte_source import ByteSource
+from migrations.byte_source import ByteSource, ShortReadError
 from migrations.pickle_symbols import (
     DamagedPickleError,
     DictSymbol,
@@ -63,7 +63,7 @@ class Machine:
 
     def run(self) -> Any:
         """Walk until STOP and return the top symbol."""
-        read, handlers, walk = self.source.read, self.handlers, self.walk
+        read, handlers, walk = self.source.read_any, self.handlers, self.walk
         while walk.opcodes < MAX_OPCODES:
             for _ in range(_BETWEEN_CHECKS):
                 code = read(1)
@@ -71,9 +71,12 @@ class Machine:
                     return self.pop()
                 handler = handlers.get(code)
                 if handler is None:
+                    if not code:
+                        raise ShortReadError
                     raise DamagedPickleError(f"{code!r} is no pickle opcode")
                 handler(self)
             walk.opcodes += _BETWEEN_CHECKS
+            self.source.count(_BETWEEN_CHECKS)
             if len(self.stack) > MAX_HELD or len(self.memo) > MAX_HELD:
                 raise TooComplexError(f"more than {MAX_HELD:,} objects at once")
         raise TooComplexError(f"more than {MAX_OPCODES:,} opcodes")
