@@ -85,11 +85,17 @@ class ForkServer:
         job: dict[str, Any] = json.loads(packet)
         answer, log, features, status = descriptors
         server = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            worker.run(job, server, (answer, log, features))
-        for descriptor in (answer, log, features):
-            os.close(descriptor)
+        try:
+            pid = os.fork()
+        except OSError:  # too many processes: closing the status unreported says that this job has failed
+            os.close(status)
+            return True
+        else:
+            if pid == 0:
+                worker.run(job, server, (answer, log, features))
+        finally:
+            for descriptor in (answer, log, features):
+                os.close(descriptor)
         child = _Child(pid, os.pidfd_open(pid), status, time.monotonic() + float(job["seconds"]))
         self._children[child.handle] = self._children[child.status] = child
         self._poll.register(child.handle, select.POLLIN)
