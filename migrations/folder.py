@@ -63,6 +63,11 @@ class Folder:
         told = {name: self.tell(name) for name in self.files}
         return {name: what for name, what in told.items() if what is not None}
 
+    def model_count(self) -> int:
+        """Return how many models lie here, with those that other layouts have taken already."""
+        self.model_files()
+        return sum(what is not None and what.role == "model" for what in self._told.values())
+
     def json_names(self) -> list[str]:
         """Return the names of JSON files that are no models themselves."""
         return [name for name in self.files if name.lower().endswith(".json") and self.tell(name) is None]

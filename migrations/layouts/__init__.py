@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Final
 
-from migrations.layouts import bare_files, mlflow_model, model_folder, registry_file, staging_folder, stem_pairs
+from migrations.layouts import (
+    bare_files,
+    mlflow_model,
+    model_folder,
+    named_metrics,
+    registry_file,
+    staging_folder,
+    stem_pairs,
+)
 from migrations.layouts.layout import Layout, Reading
 from selector.errors import UsageError
 
@@ -23,6 +31,7 @@ BUILT_IN: Final[tuple[Layout, ...]] = (
     mlflow_model.LAYOUT,
     registry_file.LAYOUT,
     stem_pairs.LAYOUT,
+    named_metrics.LAYOUT,
     model_folder.LAYOUT,
 )
 LAST: Final[Layout] = bare_files.LAYOUT

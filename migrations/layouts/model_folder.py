@@ -44,9 +44,10 @@ class ModelFolder:
         models = [name for name, what in told.items() if what.role in {"model", "unknown", "pointer"}]
         documents = tuple(name for name in DOCUMENTS if name in folder.files and name in folder.json_names())
         named = folder.path.name.lower() in STAGES or VERSION.fullmatch(folder.path.name) is not None
-        if len(models) > 1:
+        count = max(len(models), folder.model_count())
+        if count > 1:
             if documents:
-                note = f"{documents[0]} in {folder.path} may be about any of {len(models)} models and is not read"
+                note = f"{documents[0]} in {folder.path} may be about any of {count} models and is not read"
                 return Reading(notes=(note,))
             return None
         if not models and not any(self._speaks(folder, name) for name in documents):

@@ -125,6 +125,43 @@ def test_models_and_metrics_are_paired_by_stem(tmp_path, estimators):
     assert {m.name: dict(m.metrics) for m in scan([tmp_path]).models} == {"churn": {"f1": 0.5}, "churn_v2": {"f1": 0.6}}
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"Random Forest": {"f1": 0.6}, "XGBoost": {"f1": 0.7}},
+        {"results": {"random_forest": {"f1": 0.6}, "xgboost": {"metrics": {"f1": 0.7}}}},
+        [
+            {"Model": "RandomForestClassifier", "f1": 0.6},
+            {"Model": "XGBClassifier", "f1": 0.9},
+            {"Model": "xgboost", "f1": 0.7},
+        ],
+        {"best_model": "XGBoost", "models": [{"name": "random_forest", "f1": 0.6}, {"name": "xgboost", "f1": 0.7}]},
+    ],
+    ids=["by name", "under results", "rows", "rows under models"],
+)
+def test_numbers_under_each_models_name_are_bound_by_name(tmp_path, estimators, document):
+    for index, name in enumerate(("random_forest_model.pkl", "xgboost.pkl", "other.pkl")):
+        (tmp_path / name).write_bytes(pickle.dumps(estimators[index]))
+    (tmp_path / "metrics.json").write_text(json.dumps(document))
+    found = {model.name: dict(model.metrics) for model in scan([tmp_path]).models}
+    assert found == {"random_forest_model": {"f1": 0.6}, "xgboost": {"f1": 0.7}, "other": {}}
+
+
+def test_the_best_model_gets_the_numbers_of_the_one_that_is_named_the_best(tmp_path, estimators):
+    (tmp_path / "best_model.pkl").write_bytes(pickle.dumps(estimators[0]))
+    (tmp_path / "metrics.json").write_text(
+        '{"best_model": "XGBoost", "results": {"xgboost": {"f1": 0.7}, "lightgbm": {"f1": 0.8}}}'
+    )
+    assert [dict(model.metrics) for model in scan([tmp_path]).models] == [{"f1": 0.7}]
+
+
+def test_a_name_that_occurs_twice_binds_nothing(tmp_path, estimators):
+    (tmp_path / "xgboost.pkl").write_bytes(pickle.dumps(estimators[0]))
+    (tmp_path / "forest.pkl").write_bytes(pickle.dumps(estimators[1]))
+    (tmp_path / "metrics.json").write_text('[{"model": "xgboost", "f1": 0.7}, {"model": "XGBoost", "f1": 0.8}]')
+    assert {model.name: dict(model.metrics) for model in scan([tmp_path]).models} == {"xgboost": {}, "forest": {}}
+
+
 @pytest.mark.parametrize("stage_name", ["production", "champion", "v1", "1.0.0", "v2.10"])
 def test_stage_and_version_folders_are_one_model_each(tmp_path, estimators, stage_name):
     folder = tmp_path / "models" / "churn" / stage_name
