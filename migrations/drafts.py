@@ -84,12 +84,13 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
 
     """
     told = {name: what for name in draft.candidates if (what := folder.tell(name)) is not None}
-    chosen = _choose(told, draft)
-    contents = told.get(chosen) if chosen else None
     try:
         document = {**_documents(draft, folder), **draft.record}
     except _BadDocumentError as error:
-        return _unreadable(draft, {}, str(error), contents, timezone)
+        chosen = _choose(told, draft.record)
+        return _unreadable(draft, {}, str(error), told[chosen] if chosen else None, timezone)
+    chosen = _choose(told, document)
+    contents = told.get(chosen) if chosen else None
     if draft.mlflow is not None:
         return _settle_folder(draft, document, timezone)
     if chosen is None or contents is None:
@@ -129,17 +130,22 @@ def _documents(draft: Draft, folder: Folder) -> dict[str, Any]:
     return merged
 
 
-def _choose(told: Mapping[str, ModelFile], draft: Draft) -> str | None:
-    """Choose the file that is the model: whole before broken, declared before usual names, then by name."""
+def _choose(told: Mapping[str, ModelFile], document: Mapping[str, Any]) -> str | None:
+    """Choose the file that is the model: models by their bytes, then the declared name, then usual names.
 
-    def rank(name: str) -> tuple[int, int, int, str]:
+    A broken file that is declared or called the model stays the choice, with its reason: what is recorded is about
+    it, not about a whole file that happens to lie beside it.
+    """
+    declared = {base_name(value) for key in PATH_KEYS if isinstance(value := document.get(key), str)}
+
+    def rank(name: str) -> tuple[bool, bool, int, bool, str]:
         what = told[name]
-        worth = 0 if what.role == "model" and not what.reason else 1 if what.role == "model" else 2
+        named = name in declared or _calls_itself(name)
+        model = what.role == "model" or (named and what.role in {"unknown", "pointer"})
         stem = name.partition(".")[0].lower()
         usual = _USUAL_NAMES.index(stem) if stem in _USUAL_NAMES else len(_USUAL_NAMES)
-        return worth, 0 if name in declared else 1, usual, name
+        return not model, name not in declared, usual, bool(what.reason), name
 
-    declared = {base_name(value) for key in PATH_KEYS if isinstance(value := draft.record.get(key), str)}
     worthy = [
         name for name, what in told.items() if what.role in {"model", "pointer", "unknown"} or _calls_itself(name)
     ]

@@ -34,7 +34,7 @@ ROOTS: Final = frozenset({"models", "model", "artifacts", "saved_models", "model
 
 
 class ModelFolder:
-    """A folder with at most one model and the documents about it."""
+    """A folder with one model and the documents about it; in a stage or version folder, `model.*` is the one."""
 
     name = "model-folders"
 
@@ -45,7 +45,7 @@ class ModelFolder:
         documents = tuple(name for name in DOCUMENTS if name in folder.files and name in folder.json_names())
         named = folder.path.name.lower() in STAGES or VERSION.fullmatch(folder.path.name) is not None
         count = max(len(models), folder.model_count())
-        if count > 1:
+        if count > 1 and not (named and documents and any(name.startswith("model.") for name in models)):
             if documents:
                 note = f"{documents[0]} in {folder.path} may be about any of {count} models and is not read"
                 return Reading(notes=(note,))

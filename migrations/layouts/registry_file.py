@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from migrations.drafts import PATH_KEYS, Draft, base_name
 from migrations.folder import Folder, list_folder
@@ -87,11 +88,12 @@ class _Finder:
 
     def find(self, recorded: str) -> Path | None:
         """Return the file that the longest ending of a recorded path leads to; links are not followed."""
-        parts = [part for part in recorded.replace("\\", "/").split("/") if part not in {"", "."}][-MAX_PARTS:]
-        for start in range(len(parts)):
-            found = self._at(parts[start:])
-            if found is not None:
-                return found
+        for spelling in dict.fromkeys((recorded, unquote(recorded))):
+            parts = [part for part in spelling.replace("\\", "/").split("/") if part not in {"", "."}][-MAX_PARTS:]
+            for start in range(len(parts)):
+                found = self._at(parts[start:])
+                if found is not None:
+                    return found
         return None
 
     def _at(self, parts: list[str]) -> Path | None:

@@ -88,6 +88,31 @@ def test_the_model_is_chosen_by_its_bytes_not_by_its_name(stage, estimators):
     assert model.model_file.name == "final_estimator.bin"
 
 
+def test_a_whole_file_beside_a_broken_model_does_not_take_its_place(stage, estimators):
+    stage("logistic_20250820_104603", pickle.dumps(estimators[0])[:500])
+    (stage.store / "logistic_20250820_104603" / "backup.pkl").write_bytes(pickle.dumps(estimators[1]))
+    assert reasons(scan([stage.store])) == {"logistic_20250820_104603": "model.pkl is cut off"}
+
+
+def test_the_declared_file_is_the_model(stage, estimators):
+    path = "C:\\work\\models\\winner.pkl"
+    stage("logistic_20250820_104603", estimators[0], model_path=path)
+    (stage.store / "logistic_20250820_104603" / "winner.pkl").write_bytes(pickle.dumps(estimators[1]))
+    model = scan([stage.store]).models[0]
+    assert model.model_file.name == "winner.pkl"
+    assert [a.path.name for a in model.attachments] == ["model.pkl"]
+
+
+def test_a_backup_beside_the_model_of_a_stage_goes_with_it(tmp_path, estimators):
+    folder = tmp_path / "models" / "production"
+    folder.mkdir(parents=True)
+    for index, name in enumerate(("model.pkl", "model_backup.pkl")):
+        (folder / name).write_bytes(pickle.dumps(estimators[index]))
+    (folder / "metadata.json").write_text('{"f1_score": 0.7}')
+    (model,) = scan([tmp_path]).models
+    assert (model.name, model.model_file.name, dict(model.metrics)) == ("production", "model.pkl", {"f1_score": 0.7})
+
+
 def test_a_model_that_is_a_text_is_refused_with_the_reason(stage):
     stage("logistic_20250820_104603", "not a model")
     assert reasons(scan([stage.store])) == {"logistic_20250820_104603": "model.pkl holds a text, not a model"}
@@ -229,6 +254,14 @@ def test_a_registry_finds_its_files_in_subfolders(tmp_path, estimators):
         "m2": ("v2", {"f1": 0.2}),
     }
     assert not found.unreadable
+
+
+@pytest.mark.parametrize(
+    "recorded", ["my%20model%20(1).pkl", "file:///C:/x/my%20model%20(1).pkl", "./my model (1).pkl"]
+)
+def test_recorded_paths_are_found_however_they_are_spelled(tmp_path, estimators, recorded):
+    found = registry(tmp_path, [{"id": "x", "path": recorded, "f1": 0.5}], ("my model (1).pkl", estimators[0]))
+    assert [(m.name, m.metrics["f1"]) for m in found.models] == [("x", 0.5)]
 
 
 def test_a_registry_cannot_name_files_outside_its_folder(tmp_path, estimators):
