@@ -192,10 +192,16 @@ class HoldoutReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ScoreJob:
-    """One model to be scored: the folder with its MLmodel, under a key of the caller's."""
+    """One model to be scored: the folder with its MLmodel, under a key of the caller's.
+
+    Attributes:
+        timed: also measure how long single calls take.
+
+    """
 
     key: str
     folder: Path
+    timed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

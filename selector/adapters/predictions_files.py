@@ -86,6 +86,8 @@ def _packed(predictions: Predictions) -> bytes:
         arrays["labels"] = _plain(predictions.labels)
     if predictions.probabilities is not None:
         arrays["probabilities"] = _plain(predictions.probabilities)
+    if predictions.timings is not None:
+        arrays["timings"] = np.array(predictions.timings, dtype=np.float64).reshape(-1, 2)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
@@ -107,6 +109,7 @@ def _unpacked(content: bytes) -> Predictions:
             probabilities=arrays.get("probabilities"),
             classes=tuple(str(name) for name in arrays["classes"]),
             seconds=float(arrays["seconds"]),
+            timings=None if (calls := arrays.get("timings")) is None else tuple((int(n), float(s)) for n, s in calls),
         )
 
 

@@ -17,6 +17,7 @@ MAGIC = b"MSA1"
 MAX_HEADER = 1 << 20
 MAX_CLASSES = 1_000
 MAX_CLASS_NAME = 1_000
+MAX_CALLS = 1_000
 ROUNDING = 1e-9
 _NONSENSE = "the model's process sent something that is no answer"
 
@@ -116,7 +117,8 @@ class Answer:
         seconds = header.get("seconds")
         believed = float(seconds) if isinstance(seconds, (int, float)) and math.isfinite(seconds) else wall_seconds
         classes = tuple(header["classes"])
-        return Predictions(labels, probabilities, classes, min(max(believed, 0.0), wall_seconds))
+        timings = _timings(header.get("timings"), wall_seconds)
+        return Predictions(labels, probabilities, classes, min(max(believed, 0.0), wall_seconds), timings)
 
 
 class _RefusedError(Exception):
@@ -160,6 +162,24 @@ def _labels(numbers: Any, header: dict[str, Any]) -> Any:
             raise _RefusedError(f"the model answers with {missing:,} labels that are not finite numbers")
         return numbers.astype(np.float64)
     return numbers.astype(np.int64)
+
+
+def _timings(calls: Any, wall_seconds: float) -> tuple[tuple[int, float], ...] | None:
+    """Return the timed calls; none of them where one is odd, or where together they took longer than the job."""
+    if not isinstance(calls, list):
+        return None
+    fine = len(calls) <= MAX_CALLS and all(
+        isinstance(call, list)
+        and len(call) == 2  # noqa: PLR2004 - rows and seconds
+        and _is_count(call[0])
+        and call[0] >= 1
+        and isinstance(call[1], float)
+        and 0.0 <= call[1] <= wall_seconds
+        for call in calls
+    )
+    if not fine or sum(call[1] for call in calls) > wall_seconds:
+        return ()
+    return tuple((int(rows), float(seconds)) for rows, seconds in calls)
 
 
 def _is_count(value: Any) -> bool:

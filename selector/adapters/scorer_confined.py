@@ -140,7 +140,7 @@ class ConfinedScorer:
                 return Scored(job.key, Unscorable(reason))
             chosen = plan(job.folder, read_mlmodel(job.folder))
             order = {"kind": chosen.kind, "file": chosen.file, "imports": chosen.imports, "columns": chosen.columns}
-            return Scored(job.key, self._ask({**order, "folder": str(job.folder.resolve())}, spool, rows, stop))
+            return Scored(job.key, self._ask({**order, **_of_job(job)}, spool, rows, stop))
         except UnplannableError as error:
             return Scored(job.key, Unscorable(str(error)))
         except (ScoringError, OSError) as error:
@@ -224,6 +224,10 @@ class _End:
         lines = [line.strip() for line in self.log.splitlines() if line.strip()]
         last = "".join(character for character in lines[-1] if character.isprintable())[:200] if lines else ""
         return f"; its last words: {last}" if last else ""
+
+
+def _of_job(job: ScoreJob) -> dict[str, Any]:
+    return {"folder": str(job.folder.resolve()), "timed": job.timed}
 
 
 def _listen(pipes: Pipes, answer: Answer, stop: threading.Event, backstop: float) -> _End:

@@ -1,4 +1,4 @@
-"""What would a model answer? The scorer and the holdout reader in memory, for models that are plain lists of answers."""
+"""What would a model answer? Scorer and holdout reader in memory, for models that are plain lists of answers."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from selector.errors import HoldoutError
 from selector.ports import Features, HoldoutSpec, Scored, ScoreJob
 
 ANSWERS = "answers.json"
+TIMINGS = "timings.json"
+"""Rows and seconds of each timed call, where a model has any."""
 
 
 def model_of(answers: Iterable[object]) -> dict[str, bytes]:
@@ -44,12 +46,14 @@ class MemoryScorer:
         del features
         for job in jobs:
             self.scored.append(job.key)
-            yield Scored(job.key, _answers(job.folder))
+            yield Scored(job.key, _answers(job.folder, timed=job.timed))
 
 
-def _answers(folder: Path) -> Predictions | Unscorable:
+def _answers(folder: Path, *, timed: bool) -> Predictions | Unscorable:
     try:
-        return Predictions(labels=np.array(json.loads((folder / ANSWERS).read_bytes())))
+        labels, calls = np.array(json.loads((folder / ANSWERS).read_bytes())), folder / TIMINGS
+        timings = tuple((n, s) for n, s in json.loads(calls.read_bytes())) if timed and calls.exists() else ()
+        return Predictions(labels, timings=timings if timed else None)
     except (OSError, ValueError) as error:
         return Unscorable(f"the model holds no answers: {error}")
 

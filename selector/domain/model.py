@@ -182,4 +182,6 @@ class Unscorable:
     """Why a model could not be scored, in one plain sentence."""
 
     reason: str
+        timings: rows and seconds of single calls, made to measure latency; None where nobody asked for them.
     transient: bool = False
+    timings: tuple[tuple[int, float], ...] | None = None

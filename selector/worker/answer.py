@@ -3,8 +3,9 @@
     MAGIC | length of the header, 4 bytes little-endian | header (JSON, UTF-8) | labels | probabilities
 
 The header of predictions: {"labels": "<i8" | "<f8" | "text" | null, "vocabulary": [str], "columns": k | null,
-"classes": [str], "seconds": float, "rows": n}. Labels are n numbers of 8 bytes ("text": codes into the vocabulary),
-probabilities n * k float64, row by row. The header of a failure: {"failure": sentence}.
+"classes": [str], "seconds": float, "rows": n, "timings": [[rows, seconds]] | null}. Labels are n numbers of 8 bytes
+("text": codes into the vocabulary), probabilities n * k float64, row by row.
+The header of a failure: {"failure": sentence}.
 The parent trusts none of it: see adapters/scorer_answer.py.
 """
 
@@ -54,10 +55,10 @@ def join(parts: list[Answer]) -> Answer:
     )
 
 
-def send(descriptor: int, answer: Answer, seconds: float) -> None:
-    """Write predictions."""
+def send(descriptor: int, answer: Answer, seconds: float, timings: list[tuple[int, float]] | None = None) -> None:
+    """Write predictions; `timings` are rows and seconds of single calls, where the job asked for them."""
     header: dict[str, Any] = {"labels": None, "vocabulary": [], "columns": None, "classes": list(answer.classes)}
-    header |= {"seconds": seconds, "rows": 0}
+    header |= {"seconds": seconds, "rows": 0, "timings": timings}
     payload = []
     if answer.labels is not None:
         header["rows"] = len(answer.labels)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from selector.worker import answer, confine, limits, load
+from selector.worker import answer, confine, latency, limits, load
 from selector.worker.attempts import Attempts
 from selector.worker.frame import batches
 
@@ -82,7 +82,8 @@ def _score(job: dict[str, Any]) -> None:
         part, took = predictor.predict(frame)
         parts.append(part)
         seconds += took
-    answer.send(ANSWER, answer.join(parts), seconds)
+    calls = latency.timings(predictor, next(batches(FEATURES))) if job.get("timed") and parts else None
+    answer.send(ANSWER, answer.join(parts), seconds, calls)
 
 
 def stable(text: str) -> str:

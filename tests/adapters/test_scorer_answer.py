@@ -45,6 +45,31 @@ def test_an_honest_answer_is_read_however_it_is_cut_into_pieces(piece):
     assert (got.classes, got.seconds) == (("No", "Yes"), 0.5)
 
 
+@pytest.mark.parametrize(
+    ("sent", "believed"),
+    [
+        (None, None),
+        ([], ()),
+        ([[1, 0.25], [100, 0.5]], ((1, 0.25), (100, 0.5))),
+        ([[1, 0.25], [100, -0.5]], ()),
+        ([[1, 2.5]], ()),
+        ([[1, 0.75], [1, 0.75]], ()),
+        ([[0, 0.5]], ()),
+        ([[True, 0.5]], ()),
+        ([["1", 0.5]], ()),
+        ([[1, float("nan")]], ()),
+        ([[1]], ()),
+        ([1.0], ()),
+        ([[1, 0.0001]] * 1_001, ()),
+        ("soon", None),
+    ],
+)
+def test_timings_that_cannot_be_are_not_believed_and_cost_no_answer(sent, believed):
+    got = read(frame(header(timings=sent), np.array([1, 0, 1], dtype="<i8").tobytes()))
+    assert got.labels.tolist() == [1, 0, 1]
+    assert got.timings == believed
+
+
 def test_labels_as_text_come_back_as_text():
     got = read(frame(header(labels="text", vocabulary=["b", "a"]), np.array([0, 1, 0], dtype="<i8").tobytes()))
     assert got.labels.tolist() == ["b", "a", "b"]

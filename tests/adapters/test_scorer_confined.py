@@ -488,3 +488,16 @@ def test_a_full_disk_is_told_in_a_sentence(world, scorer, monkeypatch):
         with pytest.raises(ScoringError, match=r"cannot be written to .*No space left on device") as caught:
             list(scorer.score([], world["features"]))
     assert "TMPDIR" in caught.value.advice
+
+
+def test_single_rows_and_batches_are_timed_where_the_job_asks_for_it(world, scorer):
+    model = make_pipeline(encoder(), LogisticRegression(max_iter=300)).fit(world["X"], world["words"])
+    folder = save(world["base"] / "timed", sklearn_flavor(), {"model.pkl": lambda path: joblib.dump(model, path)})
+    jobs = [ScoreJob("plain", folder), ScoreJob("timed", folder, timed=True)]
+    found = {scored.key: scored.result for scored in scorer.score(jobs, world["features"])}
+    assert found["plain"].timings is None
+    assert {rows for rows, _ in found["timed"].timings} == {1, 100}
+    assert 2 <= len(found["timed"].timings) <= 80
+    assert all(0 < seconds < 60 for _, seconds in found["timed"].timings)
+    np.testing.assert_array_equal(found["timed"].labels, found["plain"].labels)
+    np.testing.assert_array_equal(found["timed"].probabilities, found["plain"].probabilities)

@@ -265,6 +265,8 @@ PREDICTIONS = {
     "whole numbers": Predictions(np.array([1, 0, -7]), seconds=1.25),
     "fractions": Predictions(np.array([0.1, np.nan, np.inf])),
     "probabilities only": Predictions(None, np.array([[0.25, 0.75], [1.0, 0.0]]), ("a", "b"), 0.5),
+    "timed": Predictions(np.array([1]), seconds=0.5, timings=((1, 0.001), (100, 0.25))),
+    "timed in vain": Predictions(np.array([1]), timings=()),
     "no rows": Predictions(np.array([], dtype=np.float64)),
 }
 
@@ -280,7 +282,7 @@ def test_predictions_come_back_bit_by_bit(store, name):
         if one is not None:
             assert one.dtype == other.dtype
             np.testing.assert_array_equal(one, other)
-    assert (found.classes, found.seconds) == (given.classes, given.seconds)
+    assert (found.classes, found.seconds, found.timings) == (given.classes, given.seconds, given.timings)
 
 
 def test_predictions_belong_to_one_model_and_one_holdout(store):
