@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
@@ -47,9 +48,9 @@ class _Walk:
 
     def tree(self, root: Path) -> None:
         """Walk everything below a root, breadth first, folders in order of their names."""
-        todo = [(root, 0)]
+        todo = deque([(root, 0)])
         while todo:
-            path, depth = todo.pop(0)
+            path, depth = todo.popleft()
             if path in self.seen:
                 continue
             self.seen.add(path)
@@ -62,7 +63,7 @@ class _Walk:
             if below and depth >= MAX_DEPTH:
                 self.notes.append(f"{path} is nested deeper than {MAX_DEPTH} folders; what is below is not looked at")
             elif below:
-                todo += [(path / name, depth + 1) for name in below]
+                todo.extend((path / name, depth + 1) for name in below)
 
     def folder(self, path: Path, root: Path) -> tuple[str, ...]:
         """Read one folder with all layouts; return the subfolders that are still to be walked."""

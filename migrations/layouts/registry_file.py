@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -133,10 +134,10 @@ def _named_files(record: Mapping[str, Any]) -> Iterator[str]:
 
 def _records(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (name, record) wherever a file is named, without recursion; records without a name get their key."""
-    todo: list[tuple[str, Any, int]] = [("", document, 0)]
+    todo: deque[tuple[str, Any, int]] = deque([("", document, 0)])
     yielded = 0
     while todo and yielded < MAX_RECORDS:
-        name, node, depth = todo.pop(0)
+        name, node, depth = todo.popleft()
         if isinstance(node, dict):
             if depth and any(True for _ in _named_files(node)):
                 yielded += 1
@@ -148,7 +149,7 @@ def _records(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         else:
             continue
         if depth < MAX_DEPTH:
-            todo += [(key, value, depth + 1) for key, value in children if isinstance(value, dict | list)]
+            todo.extend((key, value, depth + 1) for key, value in children if isinstance(value, dict | list))
 
 
 def _name(record: Mapping[str, Any], key: str) -> str:
