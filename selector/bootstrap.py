@@ -62,18 +62,20 @@ def open_house(
             timeout=config.mlflow.timeout,
             upgrade_database=upgrade_database or config.mlflow.upgrade_database,
         )
+        scorer = ConfinedScorer(
+            workers=config.scoring.workers,
+            memory=config.scoring.memory,
+            timeout=config.scoring.timeout,
+            allow_unconfined=allow_unconfined or config.scoring.allow_unconfined,
+        )
+        stack.callback(scorer.close)
         yield House(
             registry=registry,
             store=store,
             clock=clock,
             lease=_lease(config, clock),
             reports=ReportFiles(config.state.folder / "reports"),
-            scorer=ConfinedScorer(
-                workers=config.scoring.workers,
-                memory=config.scoring.memory,
-                timeout=config.scoring.timeout,
-                allow_unconfined=allow_unconfined or config.scoring.allow_unconfined,
-            ),
+            scorer=scorer,
             holdouts=HoldoutFiles(config.folder),
             setups={name: setup(name, settings) for name, settings in config.models.items()},
             spool=spool,

@@ -174,8 +174,15 @@ class HoldoutSpec:
 class Features(Protocol):
     """The holdout's rows without the label, for the worker's eyes."""
 
-    columns: tuple[str, ...]
-    rows: int
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the feature columns."""
+        ...
+
+    @property
+    def rows(self) -> int:
+        """Return how many rows there are."""
+        ...
 
     def batches(self) -> Iterator[bytes]:
         """Yield the rows in order as Arrow IPC streams of bounded size."""
@@ -214,6 +221,11 @@ class Scored:
 
 class Scorer(Protocol):
     """Loads models and predicts, in another process; never sees a label."""
+
+    @property
+    def revision(self) -> str:
+        """Return a digest of what can change a model's answer; kept answers of another one are not used."""
+        ...
 
     @property
     def confinement(self) -> str:

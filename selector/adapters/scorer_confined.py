@@ -6,6 +6,7 @@ See docs/adr/0003-confined-worker.md.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import select
 import signal
@@ -15,8 +16,10 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from selector import __version__
 from selector.adapters.mlmodel_lint import lint, read_mlmodel
 from selector.adapters.scorer_answer import Answer
 from selector.adapters.scorer_fork_server import ForkServer, Pipes
@@ -34,6 +37,29 @@ ADVICE = (
     "Use Linux 5.13 or later with Landlock; where a systemd unit filters system calls, allow landlock_create_ruleset, "
     "landlock_add_rule, landlock_restrict_self and seccomp; or accept the risk with --allow-unconfined."
 )
+
+
+LIBRARIES = (
+    "catboost",
+    "joblib",
+    "lightgbm",
+    "mlflow",
+    "numpy",
+    "onnxruntime",
+    "pandas",
+    "scikit-learn",
+    "scipy",
+    "skops",
+    "xgboost",
+)
+"""Libraries that answer for models; another version of one of them may answer otherwise."""
+
+
+def _version_of(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +109,13 @@ class ConfinedScorer:
         self._server = ForkServer(idle_seconds)
         self._confinement: str | None = None
         self._test = threading.Lock()
+
+    @property
+    def revision(self) -> str:
+        """A digest of all that can change a model's answer: libraries, limits, and this package."""
+        facts = [__version__, repr(self._limits), str(self._allow_code)]
+        facts += [f"{name} {found}" for name in LIBRARIES if (found := _version_of(name))]
+        return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
     @property
     def confinement(self) -> str:

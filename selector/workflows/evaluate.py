@@ -42,7 +42,7 @@ def evaluate(house: House, candidates: Sequence[Candidate], holdout_digest: str,
 
     """
     uris = list(dict.fromkeys(c.uri for c in candidates if c.uri and c.ready))
-    work = _Round(house, holdout_digest, Evaluation())
+    work = _Round(house, f"{holdout_digest}+{house.scorer.revision}", Evaluation())
     known = house.store.digests(uris)
     work.evaluation.bytes.update({uri: ModelBytes.parse(text) for uri, text in known.items()})
     missing = [uri for uri in uris if uri not in known or not work.cached(work.evaluation.bytes[uri].content)]
