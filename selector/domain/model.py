@@ -168,6 +168,7 @@ class Predictions:
         probabilities: shape (n, k) float64 in [0, 1], one column per entry of `classes`; None where the model has none.
         classes: the model's own class labels as text, in column order; empty where unknown.
         seconds: wall time of predicting all rows.
+        timings: rows and seconds of single calls, made to measure latency; None where nobody asked for them.
 
     """
 
@@ -175,6 +176,7 @@ class Predictions:
     probabilities: npt.NDArray[np.float64] | None = None
     classes: tuple[str, ...] = ()
     seconds: float = 0.0
+    timings: tuple[tuple[int, float], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,4 @@ class Unscorable:
     """Why a model could not be scored, in one plain sentence."""
 
     reason: str
-        timings: rows and seconds of single calls, made to measure latency; None where nobody asked for them.
     transient: bool = False
-    timings: tuple[tuple[int, float], ...] | None = None
