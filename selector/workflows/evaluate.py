@@ -42,7 +42,7 @@ def evaluate(house: House, candidates: Sequence[Candidate], holdout_digest: str,
 
     """
     uris = list(dict.fromkeys(c.uri for c in candidates if c.uri and c.ready))
-    work = _Round(house, f"{holdout_digest}+{house.scorer.revision}", Evaluation())
+    work = _Round(house, rows_key(holdout_digest, house.scorer.revision), Evaluation())
     known = house.store.digests(uris)
     work.evaluation.bytes.update({uri: ModelBytes.parse(text) for uri, text in known.items()})
     missing = [uri for uri in uris if uri not in known or not work.cached(work.evaluation.bytes[uri].content)]
@@ -52,6 +52,11 @@ def evaluate(house: House, candidates: Sequence[Candidate], holdout_digest: str,
         if found.content in work.by_content:
             work.evaluation.answers[uri] = work.by_content[found.content]
     return work.evaluation
+
+
+def rows_key(holdout_digest: str, revision: str) -> str:
+    """Return what answers are kept under, beside the model: the rows, and the libraries that gave the answers."""
+    return f"{holdout_digest}+{revision}"
 
 
 @dataclass(slots=True)

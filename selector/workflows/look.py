@@ -82,7 +82,7 @@ def explain(house: House, model: str, decision: str | None) -> dict[str, Any]:
         raise UsageError(f"{what} for model {model!r}", advice=f"mlflow-selector history {model}")
     entry = entries[-1]
     page = house.reports.path(model, entry.decision or "")
-    record = {k: v for k, v in entry.details.items() if k not in {"dry_run", "refused"}}
+    record = {k: v for k, v in entry.details.items() if k not in {"dry_run", "refused", "inputs"}}
     return {
         "schema_version": SCHEMA_VERSION,
         **record,

@@ -70,7 +70,7 @@ def observe(house: House, setup: Setup) -> Observed:
         truth, features = house.holdouts.read(setup.holdout)
         worth = [c for c in candidates if c.run is None or c.run.status == "FINISHED"]
         evaluation = evaluate(house, worth, truth.digest, features)
-        outcomes = _outcomes(setup, worth, truth, evaluation)
+        outcomes = measured(setup, worth, truth, evaluation)
     history = house.store.entries(setup.model, kinds=("decision", *REIGN_ENDS), newest=2000)
     digests = {uri: found.content for uri, found in evaluation.bytes.items()} or _fingerprints(candidates)
     snapshot = Snapshot(
@@ -87,13 +87,13 @@ def observe(house: House, setup: Setup) -> Observed:
     return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last)
 
 
-def _outcomes(
+def measured(
     setup: Setup, candidates: Sequence[Candidate], truth: Truth, evaluation: Evaluation
 ) -> dict[str, Outcome | Unscorable]:
     """Measure each distinct answer once; copies share the outcome."""
     positive = truth.classes[truth.positive] if truth.positive is not None else None
     metric = resolve_average(setup.policy.metric, truth.classes, positive)
-    measured: dict[tuple[int, float | None], Outcome | Unscorable] = {}
+    found: dict[tuple[int, float | None], Outcome | Unscorable] = {}
     result: dict[str, Outcome | Unscorable] = {}
     for candidate in candidates:
         answer = evaluation.answers.get(candidate.uri)
@@ -104,9 +104,9 @@ def _outcomes(
             continue
         threshold = _threshold(setup, candidate)
         key = (id(answer), threshold)
-        if key not in measured:
-            measured[key] = measure(metric, truth, answer, threshold=threshold)
-        result[candidate.uri] = measured[key]
+        if key not in found:
+            found[key] = measure(metric, truth, answer, threshold=threshold)
+        result[candidate.uri] = found[key]
     return result
 
 

@@ -24,6 +24,7 @@ from selector.workflows.carry_out import Record, carry_out, recover
 from selector.workflows.documents import decision_document
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, Observed, champion_by_ledger, observe
+from selector.workflows.record import inputs_document
 
 ALL = "*"
 
@@ -191,7 +192,7 @@ def _record_foreign_change(house: House, setup: Setup, observed: Observed) -> No
 
 def _act(case: Case, plan: Plan | None) -> Look:
     """Report, carry out, and write down."""
-    decision, record = case.decision, _record(case.decision, case.actor)
+    decision, record = case.decision, _record(case)
     created: int | None = None
     if plan is None:
         page = case.house.reports.write(case.report(()))
@@ -222,7 +223,8 @@ def _looked(case: Case, plan: Plan | None) -> Look:
     return Look(decision.model, decision, document, text, steps=steps)
 
 
-def _record(decision: Decision, actor: str) -> Record:
+def _record(case: Case) -> Record:
+    decision = case.decision
     winner, champion = decision.winner, decision.champion
     before = champion.candidate.number if champion else None
     judged = [s.outcome.digest for s in decision.ranking if s.eligible and s.outcome and not s.champion]
@@ -230,12 +232,13 @@ def _record(decision: Decision, actor: str) -> Record:
         "evidence": decision.evidence,
         "policy": decision.policy_digest,
         "refused": [] if winner else sorted(set(judged)),
+        "inputs": inputs_document(case.observed.snapshot, case.setup, case.house.scorer.revision),
     }
     return Record(
         kind="promoted" if winner else "decision",
         version=(winner.candidate.number or NEW_VERSION) if winner else (before or -1),
         previous=before if winner else None,
-        actor=actor,
+        actor=case.actor,
         reason=decision.reason,
         details=details,
     )

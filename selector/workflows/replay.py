@@ -1,0 +1,123 @@
+"""Does a recorded decision come out the same when it is made again from its record?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from selector.domain.decision import decide
+from selector.domain.model import Predictions, Truth, Unscorable
+from selector.domain.outcomes import Outcome
+from selector.domain.policy import Policy
+from selector.domain.snapshot import Snapshot
+from selector.domain.verdict import Decision
+from selector.errors import SelectorError
+from selector.ports import Entry
+from selector.workflows.evaluate import Evaluation, rows_key
+from selector.workflows.house import House, Setup
+from selector.workflows.observe import measured
+from selector.workflows.record import Inputs, read_inputs
+
+INPUTS = "inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class NotReplayable:
+    """Why a decision cannot be made again, in one plain sentence."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replayed:
+    """What a decision was made from, and the decision made again."""
+
+    snapshot: Snapshot
+    policy: Policy
+    decision: Decision
+
+
+def replay(house: House, entry: Entry) -> Decision | NotReplayable:
+    """Make a recorded decision again, from its record, the holdout and the answers in the cache.
+
+    No model is scored and MLflow is not asked.
+
+    Args:
+        house: the ports.
+        entry: a ledger entry of a decision.
+
+    Returns:
+        The decision, or why it cannot be made again: done by hand, recorded by an early version, other rows in the
+        holdout, answers no longer kept.
+
+    """
+    found = replayed(house, entry)
+    return found if isinstance(found, NotReplayable) else found.decision
+
+
+def replayed(house: House, entry: Entry) -> Replayed | NotReplayable:
+    """Return the decision made again, with what it was made from."""
+    inputs = _inputs(entry)
+    if isinstance(inputs, NotReplayable):
+        return inputs
+    snapshot = _snapshot(house, inputs)
+    if isinstance(snapshot, NotReplayable):
+        return snapshot
+    decision = decide(snapshot, inputs.policy, entry.decision or "")
+    if decision.evidence != entry.details.get("evidence"):
+        return NotReplayable("its record does not lead to the evidence that it was made from")
+    return Replayed(snapshot, inputs.policy, decision)
+
+
+def _inputs(entry: Entry) -> Inputs | NotReplayable:
+    if entry.details.get("by_hand"):
+        return NotReplayable("it was made by a person")
+    if INPUTS not in entry.details:
+        return NotReplayable("its record does not say what it was made from")
+    try:
+        return read_inputs(entry.model, entry.details[INPUTS])
+    except ValueError as error:
+        return NotReplayable(f"its record cannot be read: {error}")
+
+
+def _snapshot(house: House, inputs: Inputs) -> Snapshot | NotReplayable:
+    """Return what the look saw, the rows and the scores included."""
+    truth = _truth(house, inputs.snapshot.model, inputs)
+    if truth is None or isinstance(truth, NotReplayable):
+        return inputs.snapshot if truth is None else truth
+    outcomes = _outcomes(house, inputs, truth)
+    return outcomes if isinstance(outcomes, NotReplayable) else replace(inputs.snapshot, outcomes=outcomes, truth=truth)
+
+
+def _truth(house: House, model: str, inputs: Inputs) -> Truth | NotReplayable | None:
+    """Return the rows it was judged on, if they are still the same."""
+    if inputs.holdout is None:
+        return None
+    spec = house.setup(model).holdout
+    if spec is None:
+        return NotReplayable("no holdout is configured any more")
+    try:
+        truth, _ = house.holdouts.read(spec)
+    except SelectorError as error:
+        return NotReplayable(f"the holdout cannot be read: {error.message}")
+    if truth.digest != inputs.holdout:
+        return NotReplayable("the holdout holds other rows today")
+    return truth
+
+
+def _outcomes(house: House, inputs: Inputs, truth: Truth) -> Mapping[str, Outcome | Unscorable] | NotReplayable:
+    """Return what each candidate scored, from the answers that are kept."""
+    snapshot = inputs.snapshot
+    evaluation = Evaluation(answers={uri: Unscorable(reason) for uri, reason in inputs.unscorable.items()})
+    kept: dict[str, Predictions | Unscorable | None] = {}
+    for uri, digest in snapshot.digests.items():
+        if uri in evaluation.answers:
+            continue
+        if digest not in kept:
+            kept[digest] = house.store.predictions(digest, rows_key(truth.digest, inputs.revision))
+        answer = kept[digest]
+        if answer is None:
+            return NotReplayable("the answers of its candidates are not kept any more")
+        evaluation.answers[uri] = answer
+    setup = Setup(snapshot.model, inputs.policy, threshold=inputs.threshold)
+    return measured(setup, snapshot.candidates, truth, evaluation)
