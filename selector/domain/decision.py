@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 
 from selector.domain.comparison import Comparison, rows_needed
 from selector.domain.eligibility import PUT_ASIDE, best_constant, standings, why_not
+from selector.domain.gates import GateResult
+from selector.domain.gates.check import checked, what_may_change
 from selector.domain.logged import Logged, logged_value
 from selector.domain.metric import AUTO, Metric, resolve_average
 from selector.domain.model import STATUS_TAG, Truth
@@ -59,6 +61,7 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
     metric = _settled(policy.metric, snapshot)
     found, common = _without_common_notes(standings(snapshot, policy, metric))
     ranking, luck = examined(rank(found, metric), snapshot, policy)
+    ranking = checked(ranking, snapshot, policy, metric)
     champion = next((s for s in ranking if s.champion), None)
     case = _Case(snapshot, policy, metric, ranking, champion, luck)
     choice = _choose(case)
@@ -77,7 +80,7 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
         luck=luck,
         truth=truth,
         policy_digest=policy.digest(),
-        evidence=_evidence(ranking, after, truth, policy),
+        evidence=_evidence(case, after),
         floor=floor(after, ranking, luck, truth),
         rows_needed=choice.rows_needed,
         notes=(*choice.notes, *common),
@@ -137,7 +140,8 @@ def _first(challengers: Sequence[Standing], case: _Case) -> _Choice:
         text = f"Alias {alias} points at version {gone}, which is gone; move it by hand."
         return _Choice("inconclusive", "champion-gone", text)
     if challengers:
-        return _first_of(challengers[0], case)
+        free = _unblocked(challengers)
+        return _first_of(free, case) if free else _blocked(challengers, case, "Nobody becomes champion")
     if any(s.held for s in case.ranking):
         return _Choice("awaiting_approval", "too-good", "The only candidate that could win is too good to be true.")
     return _Choice("no_candidate", "no-candidate", _nobody(case.ranking))
@@ -174,20 +178,44 @@ def _nobody(ranking: Ranking) -> str:
 
 def _by_rows(challengers: Sequence[Standing], champion: Standing, case: _Case, truth: Truth) -> _Choice:
     """Promote the best challenger whose lead is large enough and more than luck explains."""
-    for standing in challengers:
-        if standing.versus and all(gate.verdict == "passed" or gate.observe for gate in standing.gates):
-            text = (
-                f"{_named(standing)} replaces {_named(champion)}: {case.metric.label()} {standing.score:.4f} against "
-                f"{champion.score:.4f}, a lead of {standing.versus.lead:.4f} on the same {truth.rows} rows."
-            )
-            proof: Proof = "proven" if case.policy.rule == "proven" else "measured"
-            return _Choice("promoted", "better", text, standing, proof)
-    best = challengers[0]
-    stays, versus = f"{_named(champion)} stays", best.versus
+    leading = [s for s in challengers if s.leads]
+    best, stays = _unblocked(leading) or challengers[0], f"{_named(champion)} stays"
+    versus = best.versus
+    if versus is not None and best.leads and not _stopping(best):
+        text = (
+            f"{_named(best)} replaces {_named(champion)}: {case.metric.label()} {best.score:.4f} against "
+            f"{champion.score:.4f}, a lead of {versus.lead:.4f} on the same {truth.rows} rows."
+        )
+        proof: Proof = "proven" if case.policy.rule == "proven" else "measured"
+        return _Choice("promoted", "better", text, best, proof)
+    if leading:
+        return _blocked(leading, case, stays)
     if versus is None or versus.lead <= 0:
         text = f"{stays}: nobody scores better; the next is {best.name} with {best.score:.4f}."
         return _Choice("kept", "nobody-better", text)
     return _unproven_lead(f"{stays}: {best.name} leads by {versus.lead:.4f}", best, versus, case)
+
+
+def _stopping(standing: Standing) -> tuple[GateResult, ...]:
+    return tuple(gate for gate in standing.gates if gate.stops)
+
+
+def _unblocked(challengers: Sequence[Standing]) -> Standing | None:
+    """Return the best one that no gate stops."""
+    return next((s for s in challengers if not _stopping(s)), None)
+
+
+def _blocked(stopped: Sequence[Standing], case: _Case, stays: str) -> _Choice:
+    """Say which gate stops those that would be promoted: refused, or inconclusive where a gate could not tell."""
+    undecided = [s for s in stopped if all(gate.verdict == "inconclusive" for gate in _stopping(s))]
+    best = (undecided or list(stopped))[0]
+    gate = min(_stopping(best), key=lambda g: g.verdict != "failed")
+    finding = f": {gate.finding}" if gate.finding else ""
+    more = f" ({len(stopped)} candidates are stopped by gates)" if len(stopped) > 1 else ""
+    verb = "fails" if gate.verdict == "failed" else "leaves open"
+    score = f"{case.metric.label()} {best.score:.4f}"
+    text = f"{stays}: {best.name} would win with {score}, but {verb} the gate {gate.gate!r}{finding}{more}."
+    return _Choice("inconclusive" if undecided else "refused", f"gate-{gate.verdict}", text)
 
 
 def _unproven_lead(stays: str, best: Standing, versus: Comparison, case: _Case) -> _Choice:
@@ -220,8 +248,9 @@ def _by_logged(challengers: Sequence[Standing], champion: Standing, case: _Case)
     if not same:
         text = "no challenger's metrics carry the same dataset digest; name a holdout, or set trust_logged: true"
         return _Choice("inconclusive", "other-data", f"{stays}: {text}.")
-    best = same[0]
-    lead = case.metric.lead(best.score or 0.0, champion.score or 0.0)
+    leading = [s for s in same if _logged_lead(s, champion, case) >= max(policy.minimum_gain, 1e-300)]
+    best = _unblocked(leading) or same[0]
+    lead = _logged_lead(best, champion, case)
     if lead <= 0:
         return _Choice("kept", "nobody-better", f"{stays}: nobody logged a better {case.metric.label()}.")
     if lead < policy.minimum_gain:
@@ -230,22 +259,30 @@ def _by_logged(challengers: Sequence[Standing], champion: Standing, case: _Case)
     values = f"logged {case.metric.label()} {best.score:.4f} against {champion.score:.4f}"
     if policy.without_proof == "keep":
         return _Choice("refused", "unproven", f"{stays}: {values}, but nothing is proven without shared rows.")
+    if _stopping(best):
+        return _blocked(leading, case, stays)
     text = f"{_named(best)} replaces {_named(champion)}: {values}; unproven, the rows were not shared."
     return _Choice("promoted", "better-unproven", text, best, "unproven")
 
 
-def _evidence(ranking: Ranking, after: Standing | None, truth: Truth | None, policy: Policy) -> str:
+def _logged_lead(standing: Standing, champion: Standing, case: _Case) -> float:
+    return case.metric.lead(standing.score or 0.0, champion.score or 0.0)
+
+
+def _evidence(case: _Case, after: Standing | None) -> str:
     """Return a digest of what was on the table and of who is champion after.
 
-    It leaves out what promotion itself changes (version numbers, who leads whom), so that deciding again right after a
-    decision finds equal evidence.
+    It leaves out what promotion itself changes (version numbers, who leads whom, gates that look at the champion), so
+    that deciding again right after a decision finds equal evidence.
     """
+    ranking, truth, policy = case.ranking, case.snapshot.truth, case.policy
     rows = sorted(
         [
             s.candidate.run_id or "",
             s.digest or s.candidate.uri,
             s.outcome.digest if s.outcome else repr(s.logged),
             _mark(s) in PUT_ASIDE,
+            *what_may_change(s, case.snapshot, policy, case.metric),
         ]
         for s in ranking
     )

@@ -7,6 +7,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
+from selector.domain.gates.case import Need
+from selector.domain.gates.kinds import AnyGate
 from selector.domain.metric import Metric
 
 Rule = Literal["proven", "highest"]
@@ -35,6 +37,7 @@ class Policy:
         trust_logged: compare logged metrics without asking for the same dataset digest.
         minimum_effective_rows: n_eff below which the paired test says nothing.
         suspicious_lead: a lead of this many standard errors over the field is held for a leak check.
+        gates: what a winner has to pass besides; empty where nothing more is asked.
         mirror_stages: also keep MLflow's Production and Archived stages in step.
 
     """
@@ -49,7 +52,16 @@ class Policy:
     suspicious_lead: float = 10.0
     aliases: Aliases = field(default_factory=Aliases)
     mirror_stages: bool = False
+    gates: tuple[AnyGate, ...] = ()
 
     def digest(self) -> str:
         """Return 12 hex digits that change when any rule of this policy changes."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True, default=str).encode()).hexdigest()[:12]
+        rules = asdict(self)
+        if self.gates:
+            kinds = (type(gate).__name__ for gate in self.gates)
+            rules["gates"] = [[kind, rule] for kind, rule in zip(kinds, rules["gates"], strict=True)]
+        return hashlib.sha256(json.dumps(rules, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+    def gates_need(self, need: Need) -> bool:
+        """Tell whether some gate looks at this."""
+        return any(need in gate.needs for gate in self.gates)

@@ -70,12 +70,14 @@ class _PairedTest:
             z = float(norm.isf(max(versus.p, 1e-300)))
             count = max(1.0, self.family.effective_count(z) + self.luck.refused_before)
         adjusted = min(1.0, versus.p * count)
+        gates = _lead_gates(versus.lead, adjusted, versus.n_eff, self.policy)
         return replace(
             standing,
             versus=versus,
             adjusted_p=adjusted,
             bar=max(needed_lead(versus, alpha, count), self.policy.minimum_gain),
-            gates=_lead_gates(versus.lead, adjusted, versus.n_eff, self.policy),
+            gates=gates,
+            leads=not any(gate.stops for gate in gates),
         )
 
 

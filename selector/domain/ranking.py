@@ -42,6 +42,7 @@ class Standing:
         outcome: the measurement on the holdout; None where only logged metrics exist.
         logged: the value its run logged for this metric, as a fraction; None where there is none.
         versus: the paired comparison with the champion; None for the champion itself and without shared rows.
+        leads: True where it leads the champion by enough and by more than luck explains, as the rule demands.
         bar: the lead over the champion that would have been enough; None where no test was made.
         copies: names of candidates that are the same model and compete as this one.
         shortlisted: True where it may be the best one, by the same rows.
@@ -63,6 +64,7 @@ class Standing:
     gates: tuple[GateResult, ...] = ()
     copies: tuple[str, ...] = ()
     shortlisted: bool = False
+    leads: bool = False
     champion: bool = False
     held: bool = False
     notes: tuple[str, ...] = field(default=())

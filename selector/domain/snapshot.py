@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from selector.domain.model import (
     NOTHING,
     Candidate,
     LoggedModel,
     ModelVersion,
+    Predictions,
     RegisteredModel,
     Run,
     Truth,
     Unscorable,
 )
+from selector.domain.model_facts import ModelFacts
 from selector.domain.outcomes import Outcome
 
 
@@ -29,6 +32,10 @@ class Snapshot:
         truth: the labelled rows; None where only logged metrics exist.
         refused: answer digests of the challengers that the present champion has refused in earlier decisions.
         barred: content and answer digests of models that a person or a rollback has put aside, with the reason.
+        answers: what each candidate answered, by URI; for gates on further metrics, on slices and on classes.
+        thresholds: the probability from which on a candidate's answer counts as positive, by URI, where one is given.
+        facts: what the models' folders tell, by URI; only where a gate asks for it.
+        at: when the look was made; None where nothing depends on it.
 
     """
 
@@ -40,6 +47,10 @@ class Snapshot:
     truth: Truth | None = None
     refused: frozenset[str] = frozenset()
     barred: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    answers: Mapping[str, Predictions | Unscorable] = field(default_factory=lambda: NOTHING)
+    thresholds: Mapping[str, float | None] = field(default_factory=lambda: NOTHING)
+    facts: Mapping[str, ModelFacts] = field(default_factory=lambda: NOTHING)
+    at: datetime | None = None
 
     def alias(self, name: str) -> int | None:
         """Return the version the alias points at; None where it is not set or the model is not registered."""
