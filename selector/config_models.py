@@ -204,6 +204,12 @@ class ModelSettings(Section):
         description="mirror: keep MLflow's old stages Production and Archived in step with the aliases.",
         examples=["mirror"],
     )
+    nested: Literal["parent", "best", "all"] = Field(
+        default="best",
+        description="Which runs of a tuning compete. best: the best trial, and the parent if it logged a model."
+        " parent: only the parent. all: every trial.",
+        examples=["best"],
+    )
     shadow: bool = Field(
         default=False, description="Decide and report only; write nothing to MLflow.", examples=[False]
     )
@@ -229,4 +235,5 @@ class ModelSettings(Section):
             trust_logged=self.trust_logged or self.without_holdout.trust_logged,
             aliases=Aliases(self.aliases.champion, self.aliases.challenger, self.aliases.previous),
             mirror_stages=self.stages == "mirror",
+            nested=self.nested,
         )

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from selector.adapters.registry_mlflow_credit import credited, outputs
 from selector.domain.model import LoggedModel, ModelVersion, RegisteredModel, Run
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
@@ -40,7 +41,9 @@ def run_value(run: Any, experiment: str, models: Iterable[Any] = ()) -> Run:
     Models logged by MLflow 2 are known from a tag only; they are added where no logged model has their name.
     """
     undefined = frozenset(key for key, value in run.data.metrics.items() if math.isnan(value))
-    logged = tuple(logged_model(model, undefined) for model in models)
+    models = tuple(models)
+    own = credited(run, models)
+    logged = tuple(logged_model(model, undefined, own[model.model_id]) for model in models)
     tags = dict(run.data.tags)
     names = {model.name for model in logged}
     older = tuple(model for model in _models_of_tag(run.info.run_id, tags) if model.name not in names)
@@ -57,20 +60,22 @@ def run_value(run: Any, experiment: str, models: Iterable[Any] = ()) -> Run:
         params=MappingProxyType(dict(run.data.params)),
         tags=MappingProxyType(tags),
         models=logged + older,
+        outputs=outputs(run),
         datasets=frozenset(str(entry.dataset.digest) for entry in inputs if entry.dataset.digest),
     )
 
 
-def logged_model(model: Any, undefined: frozenset[str] = frozenset()) -> LoggedModel:
+def logged_model(model: Any, undefined: frozenset[str], own: Iterable[Any]) -> LoggedModel:
     """Make a LoggedModel of MLflow 3's own. A metric logged more than once counts as it was logged last.
 
     Args:
         model: MLflow's logged model.
         undefined: metrics that are NaN in its run. MLflow 3.17 stores a model's NaN as 0 (its SQL store keeps the
             flag for runs only), and 0 would be the best of losses.
+        own: the metrics that are about this very model.
 
     """
-    metrics = sorted(model.metrics or (), key=lambda metric: (metric.step or 0, metric.timestamp or 0))
+    metrics = sorted(own, key=lambda metric: (metric.step or 0, metric.timestamp or 0))
     values = {metric.key: metric.value for metric in metrics}
     values.update({key: math.nan for key in undefined if values.get(key) == 0})
     return LoggedModel(

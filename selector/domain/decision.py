@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from selector.domain.comparison import Comparison, rows_needed
-from selector.domain.eligibility import PUT_ASIDE, best_constant, standings, why_not
+from selector.domain.eligibility import best_constant, standings, why_not
 from selector.domain.gates import GateResult
 from selector.domain.gates.check import checked, what_may_change
 from selector.domain.logged import Logged, logged_value
 from selector.domain.metric import AUTO, Metric, resolve_average
-from selector.domain.model import STATUS_TAG, Truth
+from selector.domain.model import PUT_ASIDE, STATUS_TAG, Truth
 from selector.domain.policy import Policy
 from selector.domain.proof import examined, floor
 from selector.domain.ranking import Ranking, Reason, Standing, rank
@@ -238,7 +238,10 @@ def _rows(standing: Standing) -> int:
 
 def _tries(luck: Luck) -> str:
     tries = luck.judged + luck.refused_before
-    return "one challenger" if tries <= 1 else f"{tries} challengers (they count as {luck.count:.1f})"
+    named = "one challenger" if tries <= 1 else f"{tries} challengers"
+    if luck.trials:
+        named += f" and {luck.trials} trials of tuning runs"
+    return named if tries + luck.trials <= 1 else f"{named} (they count as {luck.count:.1f})"
 
 
 def _by_logged(challengers: Sequence[Standing], champion: Standing, case: _Case) -> _Choice:

@@ -11,15 +11,15 @@ import numpy as np
 
 from selector.domain.comparison import compare
 from selector.domain.intervals import interval
-from selector.domain.logged import NotLogged, logged_value
+from selector.domain.logged import Logged, NotLogged, logged_value, of_others
 from selector.domain.metric import Metric
-from selector.domain.model import REASON_TAG, STATUS_TAG, Candidate, Predictions, Truth, Unscorable
+from selector.domain.model import PUT_ASIDE, REASON_TAG, STATUS_TAG, Candidate, Predictions, Truth, Unscorable
 from selector.domain.outcomes import Outcome, measure
 from selector.domain.policy import Policy
 from selector.domain.ranking import Reason, Standing, age
 from selector.domain.snapshot import Snapshot
+from selector.domain.trials import TRIAL, after_scoring
 
-PUT_ASIDE = frozenset({"quarantined", "rejected"})
 NOT_OURS_TO_JUDGE = frozenset({"missing", "averaging"})
 """Findings about logged values that do not matter where we measure the value ourselves."""
 
@@ -28,7 +28,7 @@ def standings(snapshot: Snapshot, policy: Policy, metric: Metric) -> tuple[Stand
     """Return one standing per candidate, unranked: its score, and the reasons why it may not compete."""
     champion = snapshot.at_version(snapshot.alias(policy.aliases.champion))
     found = [_standing(c, snapshot, metric, is_champion=c is champion) for c in snapshot.candidates]
-    found = _collapse(found)
+    found = _collapse(after_scoring(found, policy.nested, metric))
     return _hold_suspicious(found, policy, metric, snapshot)
 
 
@@ -40,14 +40,17 @@ def _standing(candidate: Candidate, snapshot: Snapshot, metric: Metric, *, is_ch
     measured = _measured(bare, snapshot) if snapshot.truth is not None else _believed(bare, metric)
     barred = _barred(candidate, snapshot, measured)
     doubts: tuple[Reason, ...] = ()
+    unsure = _unsure(candidate, logged, metric)
+    if unsure is not None and snapshot.truth is not None:
+        measured = replace(measured, notes=(*measured.notes, unsure.text))
     if snapshot.truth is not None and isinstance(logged, NotLogged) and logged.code not in NOT_OURS_TO_JUDGE:
         doubts = (Reason(f"logged-{logged.code}", logged.reason),)
     if is_champion:
         return replace(measured, notes=(*measured.notes, *(r.text for r in doubts)))
-    return replace(measured, reasons=_unfit(candidate) or (*barred, *measured.reasons, *doubts))
+    return replace(measured, reasons=_unfit(candidate, metric) or (*barred, *measured.reasons, *doubts))
 
 
-def _unfit(candidate: Candidate) -> tuple[Reason, ...]:
+def _unfit(candidate: Candidate, metric: Metric) -> tuple[Reason, ...]:
     """Say why this cannot be a candidate at all, whatever it scores."""
     run = candidate.run
     if run is not None and run.status != "FINISHED":
@@ -55,10 +58,37 @@ def _unfit(candidate: Candidate) -> tuple[Reason, ...]:
     if run is None and candidate.run_id is not None:
         return (Reason("run-deleted", f"its run {candidate.run_id} is deleted or unknown"),)
     if not candidate.uri:
-        return (Reason("no-model", "its run logged no model"),)
+        return (Reason("no-model", "its run logged no model" + _sums_up(candidate, metric)),)
     if not candidate.ready:
         return (Reason("model-not-ready", "MLflow does not hold its model as READY"),)
+    if candidate.set_aside:
+        return (Reason(TRIAL, candidate.set_aside),)
     return ()
+
+
+def _sums_up(candidate: Candidate, metric: Metric) -> str:
+    """Name the scores of several models that a run without any model speaks of."""
+    keys = of_others(metric, candidate.metrics)
+    if not keys:
+        return ""
+    shown = ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")  # noqa: PLR2004 - a line's worth
+    return f", only metrics of others: {shown}"
+
+
+def _unsure(candidate: Candidate, logged: Logged | NotLogged, metric: Metric) -> Reason | None:
+    """Say that its run logged the metric, but for which of its models is not known."""
+    run = candidate.run
+    if run is None or not run.several or not isinstance(logged, NotLogged) or logged.code != "missing":
+        return None
+    found = logged_value(metric, run.metrics)
+    if not isinstance(found, Logged):
+        return None
+    count = max(len(run.models), run.outputs)
+    text = (
+        f"its run logged {found.key} {found.raw:.4g}, but it has {count} models and MLflow links what is logged "
+        "without model_id to the first of them; log it with model_id for each model"
+    )
+    return Reason("logged-unsure", text)
 
 
 def _barred(candidate: Candidate, snapshot: Snapshot, standing: Standing) -> tuple[Reason, ...]:
@@ -91,7 +121,8 @@ def _believed(standing: Standing, metric: Metric) -> Standing:
     """Give it the value its run logged, or say why that cannot be believed."""
     found = logged_value(metric, standing.candidate.metrics)
     if isinstance(found, NotLogged):
-        return replace(standing, reasons=(Reason(f"logged-{found.code}", found.reason),))
+        unsure = _unsure(standing.candidate, found, metric)
+        return replace(standing, reasons=(unsure or Reason(f"logged-{found.code}", found.reason),))
     return replace(standing, score=found.value, notes=found.notes)
 
 

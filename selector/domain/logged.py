@@ -40,6 +40,8 @@ _TIERS = {
 _FILLERS = frozenset({"x", "y", "set", "score", "metric", "metrics", "performance"})
 """Words that change nothing. Any other word makes a key something else: f1_std, f1_drop, baseline_f1, train_f1."""
 
+_NO_OWNERS = frozenset({"train", "training", "baseline", "macro", "micro", "weighted", "binary"})
+
 _MADE_OF = {"testf1": "test f1", "xtest": "x test", "trainf1": "train f1", "valf1": "val f1", "xtrain": "x train"}
 
 
@@ -132,6 +134,21 @@ def _recognised(metric: Metric, metrics: Mapping[str, float]) -> _Key | NotLogge
 
 def _fits(wanted: str | None, spelled: str | None) -> bool:
     return spelled is None or wanted in (None, AUTO) or wanted == spelled
+
+
+def of_others(metric: Metric, metrics: Mapping[str, float]) -> tuple[str, ...]:
+    """Return the keys that hold this metric of something that the key names first, as in RandomForest_f1_score."""
+    found = []
+    for key in sorted(metrics):
+        words = _words(key)
+        while words and words[-1] in _FILLERS | {*AVERAGES}:
+            words.pop()
+        for size in range(1, len(words)):
+            named, whose = canonical_name("_".join(words[-size:])), words[:-size]
+            if named == metric.name and set(whose).isdisjoint(_NO_OWNERS | _FILLERS | _TIERS.keys()):
+                found.append(key)
+                break
+    return tuple(found)
 
 
 def _read(key: str, metric: Metric) -> _Key | None:

@@ -19,6 +19,9 @@ SCORES_TAG = "selector.scores"
 HOLDOUT_TAG = "selector.holdout"
 REASON_TAG = "selector.reason"
 MANAGED_TAG = "selector.managed"
+PUT_ASIDE = frozenset({"quarantined", "rejected"})
+"""Values of the status tag that keep a version from being promoted."""
+
 FINGERPRINT_TAG = "selector.fingerprint"
 SOURCE_TAG = "selector.source"
 COPY_OF_TAG = "selector.copy_of"
@@ -53,6 +56,7 @@ class Run:
         status: MLflow's word: RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
         metrics: the last value of each key; NaN and infinities are kept as they are.
         datasets: digests of the datasets in the run's inputs.
+        outputs: how many models the run says that it logged, also where `models` was not read.
 
     """
 
@@ -67,6 +71,12 @@ class Run:
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     models: tuple[LoggedModel, ...] = ()
     datasets: frozenset[str] = frozenset()
+    outputs: int = 0
+
+    @property
+    def several(self) -> bool:
+        """Whether it logged several models, so that its metrics may be about any of them."""
+        return max(len(self.models), self.outputs) > 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,8 @@ class Candidate:
         run: the run it came from; None for a version without one.
         version: the registered version; None while it is not registered.
         metrics: the model's own metrics where MLflow links them, else its run's.
+        set_aside: why another one competes for it, so that it need not be scored; empty for one that competes itself.
+        trials: how many other trials of one tuning run it was chosen from by its logged value.
 
     """
 
@@ -116,6 +128,8 @@ class Candidate:
     metrics: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     datasets: frozenset[str] = frozenset()
     ready: bool = True
+    set_aside: str = ""
+    trials: int = 0
 
     @property
     def run_id(self) -> str | None:

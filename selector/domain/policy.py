@@ -13,6 +13,7 @@ from selector.domain.metric import Metric
 
 Rule = Literal["proven", "highest"]
 WithoutProof = Literal["promote", "keep"]
+Nested = Literal["parent", "best", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Policy:
         minimum_effective_rows: n_eff below which the paired test says nothing.
         suspicious_lead: a lead of this many standard errors over the field is held for a leak check.
         gates: what a winner has to pass besides; empty where nothing more is asked.
+        nested: which runs of a tuning compete: the parent, the best trial (and a parent that logged a model), or all.
         mirror_stages: also keep MLflow's Production and Archived stages in step.
 
     """
@@ -52,6 +54,7 @@ class Policy:
     suspicious_lead: float = 10.0
     aliases: Aliases = field(default_factory=Aliases)
     mirror_stages: bool = False
+    nested: Nested = "best"
     gates: tuple[AnyGate, ...] = ()
 
     def digest(self) -> str:

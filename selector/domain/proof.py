@@ -17,6 +17,7 @@ from selector.domain.outcomes import Outcome
 from selector.domain.policy import Policy
 from selector.domain.ranking import Ranking, Standing
 from selector.domain.snapshot import Snapshot
+from selector.domain.trials import behind, unscored_tries
 from selector.domain.verdict import Luck
 
 
@@ -41,11 +42,20 @@ def examined(ranking: Ranking, snapshot: Snapshot, policy: Policy) -> tuple[Rank
     outcomes = [s.outcome for s in ranking if s.eligible and s.outcome and not s.champion]
     if champion is None or not outcomes:
         return ranking, Luck(judged=len(outcomes), effective=float(len(outcomes)), alpha=alpha)
-    family = Family(correlation(outcomes, champion, groups=truth.groups), seed)
-    refused = len(snapshot.refused - {o.digest for o in outcomes})
-    typical = family.effective_count(float(norm.isf(alpha / (len(outcomes) + refused))))
-    luck = Luck(judged=len(outcomes), effective=typical, refused_before=refused, alpha=alpha)
-    test = _PairedTest(champion, truth, policy, luck, family)
+    scored = behind(ranking)
+    family = Family(correlation([*outcomes, *scored], champion, groups=truth.groups), seed)
+    refused = len(snapshot.refused - {o.digest for o in (*outcomes, *scored)})
+    unscored = sum(unscored_tries(s) for s in ranking if s.eligible and not s.champion)
+    others = refused + unscored
+    typical = family.effective_count(float(norm.isf(alpha / (len(outcomes) + len(scored) + others))))
+    luck = Luck(
+        judged=len(outcomes),
+        effective=typical + unscored,
+        refused_before=refused,
+        alpha=alpha,
+        trials=len(scored) + unscored,
+    )
+    test = _PairedTest(champion, truth, policy, luck, family, others)
     return tuple(test.examine(s) if s.eligible and not s.champion else s for s in ranking), luck
 
 
@@ -58,6 +68,7 @@ class _PairedTest:
     policy: Policy
     luck: Luck
     family: Family
+    others: int
 
     def examine(self, standing: Standing) -> Standing:
         """Return the standing with its comparison, its p-value with all tries counted, its bar and its gates."""
@@ -68,7 +79,7 @@ class _PairedTest:
         count = self.luck.count
         if versus.lead > 0 and versus.p <= alpha:  # only here does the exact tail decide anything
             z = float(norm.isf(max(versus.p, 1e-300)))
-            count = max(1.0, self.family.effective_count(z) + self.luck.refused_before)
+            count = max(1.0, self.family.effective_count(z) + self.others)
         adjusted = min(1.0, versus.p * count)
         gates = _lead_gates(versus.lead, adjusted, versus.n_eff, self.policy)
         return replace(
@@ -100,6 +111,6 @@ def floor(after: Standing | None, ranking: Ranking, luck: Luck, truth: Truth | N
     """Return what to expect at least of the one that was picked as the best of several."""
     if truth is None or after is None or after.outcome is None:
         return None
-    outcomes = [s.outcome for s in ranking if s.eligible and s.outcome]
+    outcomes = [s.outcome for s in ranking if s.eligible and s.outcome] + behind(ranking, champion_too=True)
     z = max_t_critical(outcomes, alpha=luck.alpha, seed=_seed(truth, ranking), groups=truth.groups)
     return lower_bound(after.outcome, z, groups=truth.groups)

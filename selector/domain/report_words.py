@@ -138,12 +138,18 @@ def luck_words(decision: Decision, policy: Policy, bar: float | None) -> str:
     if decision.champion is None:
         return f"There was no champion to beat: the best of {luck.judged} is judged on its own score."
     tried = f"{luck.judged} challenger{'' if luck.judged == 1 else 's'}"
-    if luck.judged > 1:
+    if luck.trials:
+        tried += f" and {luck.trials} trial{'' if luck.trials == 1 else 's'} of {_tuning(luck.judged)}"
+    if luck.judged + luck.trials > 1:
         tried += f" that count as {luck.effective:.1f}"
     tried += f"; {luck.refused_before} refused before"
     if bar is not None:
         tried += f"; today a challenger must lead by {figure(bar)}"
     return f"{tried}. The more have tried, the higher the bar."
+
+
+def _tuning(judged: int) -> str:
+    return "its tuning" if judged == 1 else "their tuning"
 
 
 def policy_words(policy: Policy, metric: Metric) -> tuple[str, ...]:

@@ -107,7 +107,7 @@ def _made_from(version: ModelVersion, run: Run, model: LoggedModel) -> bool:
 def _candidate(run: Run, model: LoggedModel | None, version: ModelVersion | None) -> Candidate:
     if model is None:
         return Candidate(uri="", name=run.name, run=run, metrics=run.metrics, datasets=run.datasets)
-    several = len(run.models) > 1
+    several = run.several
     return Candidate(
         uri=model.uri,
         name=f"{run.name}/{model.name}" if several else run.name,
@@ -125,7 +125,7 @@ def _from_version(name: str, version: ModelVersion, run: Run | None) -> Candidat
         name=run.name if run else f"version {version.version}",
         run=run,
         version=version,
-        metrics=run.metrics if run else NOTHING,
+        metrics=run.metrics if run and not run.several else NOTHING,
         datasets=run.datasets if run else frozenset(),
         ready=version.status == "READY",
     )

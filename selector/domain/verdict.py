@@ -19,8 +19,9 @@ class Luck:
 
     Attributes:
         judged: distinct challengers judged in this decision.
-        effective: how many independent ones they count as (between 1 and `judged`).
+        effective: how many independent ones they count as (between 1 and `judged` + `trials`).
         refused_before: distinct other challengers that this champion has refused in earlier decisions.
+        trials: trials of tuning runs that do not compete and were looked at on the same rows all the same.
         alpha: the error rate that one promotion may have, 1 - confidence.
 
     """
@@ -29,6 +30,7 @@ class Luck:
     effective: float = 0.0
     refused_before: int = 0
     alpha: float = 0.05
+    trials: int = 0
 
     @property
     def count(self) -> float:

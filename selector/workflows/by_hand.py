@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from selector.domain.eligibility import PUT_ASIDE
-from selector.domain.model import REASON_TAG, STATUS_TAG, ModelVersion, RegisteredModel
+from selector.domain.model import PUT_ASIDE, REASON_TAG, STATUS_TAG, ModelVersion, RegisteredModel
 from selector.domain.plans import in_words, mark_plan, rollback_plan
 from selector.domain.promotion import Plan
 from selector.domain.ranking import Standing

@@ -50,6 +50,7 @@ def decision_document(decision: Decision, *, created: int | None, report: str | 
         "rows_needed": decision.rows_needed,
         "challengers": {
             "judged": decision.luck.judged,
+            "trials": decision.luck.trials,
             "effective": finite(decision.luck.effective),
             "refused_before": decision.luck.refused_before,
         },

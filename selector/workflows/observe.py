@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from selector.domain.eligibility import PUT_ASIDE
-from selector.domain.metric import resolve_average
+from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import (
     FINGERPRINT_TAG,
+    PUT_ASIDE,
     STATUS_TAG,
     Candidate,
     Predictions,
@@ -19,7 +19,8 @@ from selector.domain.model import (
 )
 from selector.domain.outcomes import Outcome, measure
 from selector.domain.snapshot import Snapshot, gather
-from selector.ports import Entry
+from selector.domain.trials import before_scoring
+from selector.ports import Entry, Features
 from selector.workflows.evaluate import Evaluation, evaluate
 from selector.workflows.fingerprint import ModelBytes
 from selector.workflows.house import House, Setup
@@ -68,9 +69,8 @@ def observe(house: House, setup: Setup) -> Observed:
     outcomes: dict[str, Outcome | Unscorable] = {}
     if setup.holdout is not None:
         truth, features = house.holdouts.read(setup.holdout)
-        worth = [c for c in candidates if c.run is None or c.run.status == "FINISHED"]
-        evaluation = evaluate(house, worth, truth.digest, features)
-        outcomes = measured(setup, worth, truth, evaluation)
+        candidates, evaluation = _evaluated(house, setup, candidates, truth, features)
+        outcomes = measured(setup, candidates, truth, evaluation)
     history = house.store.entries(setup.model, kinds=("decision", *REIGN_ENDS), newest=2000)
     digests = {uri: found.content for uri, found in evaluation.bytes.items()} or _fingerprints(candidates)
     snapshot = Snapshot(
@@ -87,12 +87,31 @@ def observe(house: House, setup: Setup) -> Observed:
     return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last)
 
 
+def _evaluated(
+    house: House, setup: Setup, candidates: Sequence[Candidate], truth: Truth, features: Features
+) -> tuple[tuple[Candidate, ...], Evaluation]:
+    """Score what competes; where the best trial of a tuning run cannot be scored, the next best is."""
+    hopeless: set[str] = set()
+    while True:
+        chosen = before_scoring(candidates, setup.policy.nested, _metric(setup, truth), hopeless)
+        worth = [c for c in chosen if (c.run is None or c.run.status == "FINISHED") and not c.set_aside]
+        evaluation = evaluate(house, worth, truth.digest, features)
+        unscorable = {uri for uri, answer in evaluation.answers.items() if isinstance(answer, Unscorable)}
+        if not any(c.trials and c.uri in unscorable for c in chosen):
+            return chosen, evaluation
+        hopeless |= unscorable
+
+
+def _metric(setup: Setup, truth: Truth) -> Metric:
+    positive = truth.classes[truth.positive] if truth.positive is not None else None
+    return resolve_average(setup.policy.metric, truth.classes, positive)
+
+
 def measured(
     setup: Setup, candidates: Sequence[Candidate], truth: Truth, evaluation: Evaluation
 ) -> dict[str, Outcome | Unscorable]:
     """Measure each distinct answer once; copies share the outcome."""
-    positive = truth.classes[truth.positive] if truth.positive is not None else None
-    metric = resolve_average(setup.policy.metric, truth.classes, positive)
+    metric = _metric(setup, truth)
     found: dict[tuple[int, float | None], Outcome | Unscorable] = {}
     result: dict[str, Outcome | Unscorable] = {}
     for candidate in candidates:

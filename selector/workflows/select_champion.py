@@ -17,6 +17,7 @@ from selector.domain.plans import challenger_plan, in_words, promotion_plan
 from selector.domain.promotion import NEW_VERSION, Plan
 from selector.domain.report import build
 from selector.domain.report_parts import Report
+from selector.domain.trials import behind
 from selector.domain.verdict import Decision
 from selector.errors import SelectorError
 from selector.ports import Entry
@@ -228,6 +229,7 @@ def _record(case: Case) -> Record:
     winner, champion = decision.winner, decision.champion
     before = champion.candidate.number if champion else None
     judged = [s.outcome.digest for s in decision.ranking if s.eligible and s.outcome and not s.champion]
+    judged += [outcome.digest for outcome in behind(decision.ranking)]
     details = decision_document(decision, created=None, report=None, dry_run=False) | {
         "evidence": decision.evidence,
         "policy": decision.policy_digest,

@@ -108,6 +108,7 @@ def test_several_models_of_one_run_and_unready_ones_are_told(registry, client):
     client.finalize_logged_model(first, "READY")
     client.finalize_logged_model(failed, "FAILED")
     client.log_batch(run_id, [Metric("f1", 0.5, 2, 0, model_id=first, dataset_name="rows", dataset_digest="abc")])
+    client.log_batch(run_id, [Metric("f1", 0.2, 3, 0, model_id=second)])
     client.log_batch(run_id, [Metric("f1", 0.9, 1, 1, model_id=first), Metric("f1", 0.1, 1, 0, model_id=first)])
     ((models),) = [run.models for run in registry.runs(["e"])]
     assert [(m.uri, m.name, m.ready) for m in models] == [
