@@ -20,13 +20,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from selector import __version__
-from selector.adapters.mlmodel_lint import lint, read_mlmodel
+from selector.adapters.mlmodel_lint import lint
 from selector.adapters.scorer_answer import Answer
 from selector.adapters.scorer_fork_server import ForkServer, Pipes
 from selector.adapters.scorer_plan import UnplannableError, plan
 from selector.adapters.scorer_spool import opened, spooled
 from selector.domain.model import Predictions, Unscorable
 from selector.errors import ScoringError
+from selector.mlmodel import read_mlmodel
 from selector.ports import Features, Scored, ScoreJob
 
 CHUNK = 1 << 20

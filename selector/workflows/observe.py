@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import (
@@ -24,6 +25,7 @@ from selector.ports import Entry, Features
 from selector.workflows.evaluate import Evaluation, evaluate
 from selector.workflows.fingerprint import ModelBytes
 from selector.workflows.house import House, Setup
+from selector.workflows.model_facts import facts_without_rows
 
 REIGN_ENDS = frozenset({"promoted", "rolled_back", "foreign_change"})
 THRESHOLD_TAG = "best_threshold"
@@ -71,6 +73,9 @@ def observe(house: House, setup: Setup) -> Observed:
         truth, features = house.holdouts.read(setup.holdout)
         candidates, evaluation = _evaluated(house, setup, candidates, truth, features)
         outcomes = measured(setup, candidates, truth, evaluation)
+    elif setup.policy.gates_need("facts"):
+        finished = [c for c in candidates if c.run is None or c.run.status == "FINISHED"]
+        evaluation.facts = facts_without_rows(house, finished)
     history = house.store.entries(setup.model, kinds=("decision", *REIGN_ENDS), newest=2000)
     digests = {uri: found.content for uri, found in evaluation.bytes.items()} or _fingerprints(candidates)
     snapshot = Snapshot(
@@ -82,6 +87,7 @@ def observe(house: House, setup: Setup) -> Observed:
         truth=truth,
         refused=refused_since(history),
         barred=_barred(candidates, digests, outcomes),
+        **(_for_gates(house, setup, candidates, evaluation) if setup.policy.gates else {}),
     )
     last = next((e for e in reversed(history) if e.kind == "decision"), None)
     return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last)
@@ -95,11 +101,23 @@ def _evaluated(
     while True:
         chosen = before_scoring(candidates, setup.policy.nested, _metric(setup, truth), hopeless)
         worth = [c for c in chosen if (c.run is None or c.run.status == "FINISHED") and not c.set_aside]
-        evaluation = evaluate(house, worth, truth.digest, features)
+        needs = setup.policy.gates_need
+        evaluation = evaluate(house, worth, truth.digest, features, timed=needs("timings"), facts=needs("facts"))
         unscorable = {uri for uri, answer in evaluation.answers.items() if isinstance(answer, Unscorable)}
         if not any(c.trials and c.uri in unscorable for c in chosen):
             return chosen, evaluation
         hopeless |= unscorable
+
+
+def _for_gates(house: House, setup: Setup, candidates: Sequence[Candidate], evaluation: Evaluation) -> dict[str, Any]:
+    """Return what only gates look at."""
+    thresholds = {c.uri: _threshold(setup, c) for c in candidates if c.uri in evaluation.answers}
+    return {
+        "answers": evaluation.answers,
+        "thresholds": {uri: value for uri, value in thresholds.items() if value is not None},
+        "facts": evaluation.facts if setup.policy.gates_need("facts") else {},
+        "at": house.clock.now() if setup.policy.gates_need("run") else None,
+    }
 
 
 def _metric(setup: Setup, truth: Truth) -> Metric:

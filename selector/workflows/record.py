@@ -19,7 +19,7 @@ KEPT = frozenset({"mlflow.parentRunId"})
 OF_RUN = "run"
 """Stands for metrics that are those of the run."""
 
-ELSEWHERE = frozenset({"model", "registered", "candidates", "outcomes", "truth"})
+ELSEWHERE = frozenset({"model", "registered", "candidates", "outcomes", "truth", "answers"})
 """Parts of a snapshot that are kept in a form of their own."""
 
 

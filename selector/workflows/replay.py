@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from selector.domain.decision import decide
-from selector.domain.model import Predictions, Truth, Unscorable
-from selector.domain.outcomes import Outcome
+from selector.domain.model import Truth, Unscorable
 from selector.domain.policy import Policy
 from selector.domain.snapshot import Snapshot
 from selector.domain.verdict import Decision
 from selector.errors import SelectorError
 from selector.ports import Entry
-from selector.workflows.evaluate import Evaluation, rows_key
+from selector.workflows.evaluate import Answer, Evaluation, rows_key
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import measured
 from selector.workflows.record import Inputs, read_inputs
@@ -86,7 +84,9 @@ def _snapshot(house: House, inputs: Inputs) -> Snapshot | NotReplayable:
     if truth is None or isinstance(truth, NotReplayable):
         return inputs.snapshot if truth is None else truth
     outcomes = _outcomes(house, inputs, truth)
-    return outcomes if isinstance(outcomes, NotReplayable) else replace(inputs.snapshot, outcomes=outcomes, truth=truth)
+    if isinstance(outcomes, NotReplayable):
+        return outcomes
+    return replace(inputs.snapshot, outcomes=outcomes[0], answers=outcomes[1], truth=truth)
 
 
 def _truth(house: House, model: str, inputs: Inputs) -> Truth | NotReplayable | None:
@@ -105,19 +105,17 @@ def _truth(house: House, model: str, inputs: Inputs) -> Truth | NotReplayable | 
     return truth
 
 
-def _outcomes(house: House, inputs: Inputs, truth: Truth) -> Mapping[str, Outcome | Unscorable] | NotReplayable:
-    """Return what each candidate scored, from the answers that are kept."""
-    snapshot = inputs.snapshot
-    evaluation = Evaluation(answers={uri: Unscorable(reason) for uri, reason in inputs.unscorable.items()})
-    kept: dict[str, Predictions | Unscorable | None] = {}
-    for uri, digest in snapshot.digests.items():
-        if uri in evaluation.answers:
+def _answers(house: House, inputs: Inputs, truth: Truth) -> dict[str, Answer] | NotReplayable:
+    """Return what each candidate answered, from the cache, or why it did not, from the record."""
+    answers: dict[str, Answer] = {uri: Unscorable(reason) for uri, reason in inputs.unscorable.items()}
+    kept: dict[str, Answer | None] = {}
+    for uri, digest in inputs.snapshot.digests.items():
+        if uri in answers:
             continue
         if digest not in kept:
             kept[digest] = house.store.predictions(digest, rows_key(truth.digest, inputs.revision))
         answer = kept[digest]
         if answer is None:
             return NotReplayable("the answers of its candidates are not kept any more")
-        evaluation.answers[uri] = answer
-    setup = Setup(snapshot.model, inputs.policy, threshold=inputs.threshold)
-    return measured(setup, snapshot.candidates, truth, evaluation)
+        answers[uri] = answer
+    return answers
