@@ -92,13 +92,28 @@ def _raise_ours(error: BaseException, uri: str, doing: str) -> NoReturn:
     text = redacted(_first_line(error))
     where = redacted(uri)
     if _unreachable(error, uri):
-        message = f"MLflow at {where} cannot be reached (asked to {doing}): {text}"
+        why = next((said for sign, said in _PLAIN.items() if sign in text), text)
+        message = f"MLflow at {where} cannot be reached (asked to {doing}): {why}"
         raise MlflowUnreachableError(message, advice=UNREACHABLE_ADVICE) from None
     message = f"MLflow at {where} refused to {doing}: {text}"
     code = getattr(error, "error_code", None)
     if code in _MISSING_CODES:
         raise MissingError(message) from None
     raise MlflowRefusedError(message, advice=CREDENTIALS_ADVICE if code in _FORBIDDEN_CODES else "") from None
+
+
+_PLAIN = {
+    "Connection refused": "connection refused",
+    "Name or service not known": "this host name is not known",
+    "nodename nor servname": "this host name is not known",
+    "Temporary failure in name resolution": "host names cannot be looked up",
+    "No route to host": "no route to this host",
+    "Network is unreachable": "the network is unreachable",
+    "Connection reset by peer": "the connection was reset",
+    "Remote end closed connection": "the connection was closed",
+    "certificate verify failed": "its certificate cannot be verified",
+}
+"""What libraries wrap into a paragraph, in plain words."""
 
 
 def _first_line(error: Exception) -> str:

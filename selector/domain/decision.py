@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from selector.domain.approval import Answer, answered, offered, released
 from selector.domain.comparison import Comparison, rows_needed
 from selector.domain.eligibility import best_constant, standings, why_not
 from selector.domain.gates import GateResult
@@ -43,13 +44,16 @@ class _Choice:
     proof: Proof = "none"
     rows_needed: int | None = None
     notes: tuple[str, ...] = ()
+    proposed: Standing | None = None
+    approval: Answer | None = None
 
 
 def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
     """Decide who should be champion of this model.
 
     Measured where labelled rows are shared, by a paired test that is corrected for the number of challengers; by
-    logged metrics, marked unproven, where they are not. See docs/how-it-decides.md.
+    logged metrics, marked unproven, where they are not. See docs/how-it-decides.md. What a person approved is decided
+    on as if nobody had been asked, if the evidence is still the one that was approved; see docs/approval.md.
 
     Args:
         snapshot: what one look saw; equal snapshots give equal decisions.
@@ -57,14 +61,20 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
         decision_id: the id to give to the decision; it does not influence the outcome.
 
     """
+    asked = _decide(snapshot, policy, decision_id, None)
+    answer = answered(asked.evidence, asked.offers, snapshot.approvals)
+    return asked if answer is None else _decide(snapshot, policy, decision_id, answer)
+
+
+def _decide(snapshot: Snapshot, policy: Policy, decision_id: str, answer: Answer | None) -> Decision:
     truth = snapshot.truth
     metric = _settled(policy.metric, snapshot)
-    found, common = _without_common_notes(standings(snapshot, policy, metric))
+    found, common = _without_common_notes(released(standings(snapshot, policy, metric), answer))
     ranking, luck = examined(rank(found, metric), snapshot, policy)
     ranking = checked(ranking, snapshot, policy, metric)
     champion = next((s for s in ranking if s.champion), None)
     case = _Case(snapshot, policy, metric, ranking, champion, luck)
-    choice = _choose(case)
+    choice = _asked(_choose(case), case, answer)
     after = choice.winner or champion
     return Decision(
         id=decision_id,
@@ -80,12 +90,32 @@ def decide(snapshot: Snapshot, policy: Policy, decision_id: str) -> Decision:
         luck=luck,
         truth=truth,
         policy_digest=policy.digest(),
-        evidence=_evidence(case, after),
+        evidence=_evidence(case, after, choice.proposed),
         floor=floor(after, ranking, luck, truth),
         rows_needed=choice.rows_needed,
         notes=(*choice.notes, *common),
         held=tuple(Reason("too-good", f"{s.name}: {s.reasons[0].text}") for s in ranking if s.held),
+        proposed=choice.proposed,
+        offers=offered(ranking, choice.proposed, choice.proposed or after, metric),
+        approval=choice.approval,
     )
+
+
+def _asked(choice: _Choice, case: _Case, answer: Answer | None) -> _Choice:
+    """Ask a person where the policy says so, or where nobody but a held one is left; act on the answer."""
+    winner = choice.winner
+    if answer is not None:
+        if winner is not None and winner.candidate.uri == answer.candidate:
+            return replace(choice, reason=f"{choice.reason} {answer.words()}", approval=answer)
+        name = next((s.name for s in case.ranking if s.candidate.uri == answer.candidate), answer.candidate)
+        note = f"{answer.words().rstrip('.')}, {name} was judged like any other and is not the one to promote."
+        choice = replace(choice, notes=(*choice.notes, note))
+    if winner is not None and case.policy.approval.required:
+        text = f"A person has to agree: {choice.reason}"
+        return replace(choice, verdict="awaiting_approval", code="approval", reason=text, winner=None, proposed=winner)
+    if choice.verdict == "awaiting_approval":
+        return replace(choice, proposed=next(s for s in case.ranking if s.held))
+    return choice
 
 
 def _without_common_notes(found: Ranking) -> tuple[Ranking, tuple[str, ...]]:
@@ -117,7 +147,8 @@ def _choose(case: _Case) -> _Choice:
         return _first(challengers, case)
     if not challengers:
         held = " One is held because it is too good to be true." if any(s.held for s in case.ranking) else ""
-        return _Choice("kept", "no-challenger", f"{_named(champion)} stays: nobody else may compete.{held}")
+        why = _nobody(case.ranking, "nobody else") if any(s.reasons for s in case.ranking) else "nobody else competes"
+        return _Choice("kept", "no-challenger", f"{_named(champion)} stays: {why.rstrip('.')}.{held}")
     if champion.score is None:
         why = champion.reasons[0].text if champion.reasons else "it has no score"
         text = f"{_named(champion)} stays: it cannot be compared, {why}; promote another one by hand."
@@ -144,7 +175,8 @@ def _first(challengers: Sequence[Standing], case: _Case) -> _Choice:
         return _first_of(free, case) if free else _blocked(challengers, case, "Nobody becomes champion")
     if any(s.held for s in case.ranking):
         return _Choice("awaiting_approval", "too-good", "The only candidate that could win is too good to be true.")
-    return _Choice("no_candidate", "no-candidate", _nobody(case.ranking))
+    nobody = _nobody(case.ranking)
+    return _Choice("no_candidate", "no-candidate", nobody[0].upper() + nobody[1:])
 
 
 def _first_of(best: Standing, case: _Case) -> _Choice:
@@ -167,13 +199,13 @@ def _first_of(best: Standing, case: _Case) -> _Choice:
     return _Choice("promoted", "first-champion", text, best, "measured", notes=notes)
 
 
-def _nobody(ranking: Ranking) -> str:
+def _nobody(ranking: Ranking, who: str = "nobody") -> str:
     if not ranking:
         return "There is no candidate: no finished run and no registered version was found."
     code = next(iter(why_not(ranking)))
     example = next(s for s in ranking if s.reasons and s.reasons[0].code == code)
     others = f" (the commonest reason among {len(ranking)})" if len(ranking) > 1 else ""
-    return f"No candidate may compete: {example.name}: {example.reasons[0].text.rstrip('.')}{others}."
+    return f"{who} may compete: {example.name}: {example.reasons[0].text.rstrip('.')}{others}."
 
 
 def _by_rows(challengers: Sequence[Standing], champion: Standing, case: _Case, truth: Truth) -> _Choice:
@@ -272,8 +304,8 @@ def _logged_lead(standing: Standing, champion: Standing, case: _Case) -> float:
     return case.metric.lead(standing.score or 0.0, champion.score or 0.0)
 
 
-def _evidence(case: _Case, after: Standing | None) -> str:
-    """Return a digest of what was on the table and of who is champion after.
+def _evidence(case: _Case, after: Standing | None, proposed: Standing | None) -> str:
+    """Return a digest of what was on the table, of who is champion after, and of who waits for a person's word.
 
     It leaves out what promotion itself changes (version numbers, who leads whom, gates that look at the champion), so
     that deciding again right after a decision finds equal evidence.
@@ -284,14 +316,18 @@ def _evidence(case: _Case, after: Standing | None) -> str:
             s.candidate.run_id or "",
             s.digest or s.candidate.uri,
             s.outcome.digest if s.outcome else repr(s.logged),
-            _mark(s) in PUT_ASIDE,
+            _mark(s) in PUT_ASIDE or any(reason.code == "rejected" for reason in s.reasons),
             *what_may_change(s, case.snapshot, policy, case.metric),
         ]
         for s in ranking
     )
-    winner = (after.digest or after.candidate.uri, after.candidate.run_id) if after else None
-    text = json.dumps([rows, winner, truth.digest if truth else None, policy.digest()], default=str)
+    told = [rows, _who(after), truth.digest if truth else None, policy.digest()]
+    text = json.dumps(told if proposed is None else [*told, _who(proposed)], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _who(standing: Standing | None) -> tuple[str, str | None] | None:
+    return (standing.digest or standing.candidate.uri, standing.candidate.run_id) if standing else None
 
 
 def _mark(standing: Standing) -> str:

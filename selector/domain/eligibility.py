@@ -97,6 +97,9 @@ def _barred(candidate: Candidate, snapshot: Snapshot, standing: Standing) -> tup
         why = candidate.version.tags.get(REASON_TAG, "")
         return (Reason(status, f"version {candidate.number} is {status}{': ' + why if why else ''}"),)
     answers = standing.outcome.digest if standing.outcome else None
+    for key in (candidate.uri, standing.digest, answers):
+        if key is not None and key in snapshot.rejected:
+            return (Reason("rejected", snapshot.rejected[key]),)
     for key in (standing.digest, answers):
         if key is not None and key in snapshot.barred:
             return (Reason("quarantined", f"it is the same model as {snapshot.barred[key]}, which is quarantined"),)
@@ -122,7 +125,8 @@ def _believed(standing: Standing, metric: Metric) -> Standing:
     found = logged_value(metric, standing.candidate.metrics)
     if isinstance(found, NotLogged):
         unsure = _unsure(standing.candidate, found, metric)
-        return replace(standing, reasons=(unsure or Reason(f"logged-{found.code}", found.reason),))
+        near = f"; did you mean {found.suggestions[0]!r}?" if found.suggestions else ""
+        return replace(standing, reasons=(unsure or Reason(f"logged-{found.code}", found.reason + near),))
     return replace(standing, score=found.value, notes=found.notes)
 
 
