@@ -26,6 +26,20 @@ class Aliases:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """Whether a person has to agree to a promotion.
+
+    Attributes:
+        required: ask before anything is promoted; without it only what is held waits for a person.
+        expires: seconds after which a question and an approval lapse; None: never.
+
+    """
+
+    required: bool = False
+    expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """How one registered model's champion is chosen.
 
@@ -38,8 +52,9 @@ class Policy:
         trust_logged: compare logged metrics without asking for the same dataset digest.
         minimum_effective_rows: n_eff below which the paired test says nothing.
         suspicious_lead: a lead of this many standard errors over the field is held for a leak check.
-        gates: what a winner has to pass besides; empty where nothing more is asked.
         nested: which runs of a tuning compete: the parent, the best trial (and a parent that logged a model), or all.
+        gates: what a winner has to pass besides; empty where nothing more is asked.
+        approval: whether a person has to agree.
         mirror_stages: also keep MLflow's Production and Archived stages in step.
 
     """
@@ -54,8 +69,9 @@ class Policy:
     suspicious_lead: float = 10.0
     aliases: Aliases = field(default_factory=Aliases)
     mirror_stages: bool = False
-    nested: Nested = "best"
     gates: tuple[AnyGate, ...] = ()
+    nested: Nested = "best"
+    approval: Approval = field(default_factory=Approval)
 
     def digest(self) -> str:
         """Return 12 hex digits that change when any rule of this policy changes."""

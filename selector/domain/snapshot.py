@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from selector.domain.approval import Answer
 from selector.domain.model import (
     NOTHING,
     Candidate,
@@ -36,6 +37,8 @@ class Snapshot:
         thresholds: the probability from which on a candidate's answer counts as positive, by URI, where one is given.
         facts: what the models' folders tell, by URI; only where a gate asks for it.
         at: when the look was made; None where nothing depends on it.
+        approvals: what people approved and what has not lapsed since.
+        rejected: digests and addresses of models that a person rejected, with who and why.
 
     """
 
@@ -51,6 +54,8 @@ class Snapshot:
     thresholds: Mapping[str, float | None] = field(default_factory=lambda: NOTHING)
     facts: Mapping[str, ModelFacts] = field(default_factory=lambda: NOTHING)
     at: datetime | None = None
+    approvals: tuple[Answer, ...] = ()
+    rejected: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
     def alias(self, name: str) -> int | None:
         """Return the version the alias points at; None where it is not set or the model is not registered."""

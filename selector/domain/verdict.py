@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from selector.domain.approval import Answer
 from selector.domain.metric import Metric
 from selector.domain.model import Truth
 from selector.domain.ranking import Reason, Standing
@@ -55,6 +56,9 @@ class Decision:
         rows_needed: about how many labelled rows in all would settle the best challenger's lead; None where unknown.
         evidence: digest of all that was on the table and of who is champion after; equal evidence is not news.
         notes: warnings and observations, one sentence each.
+        proposed: who waits for a person's word; None unless the verdict is "awaiting_approval".
+        offers: who may be approved by this decision's id: the one proposed, and what is held and leads.
+        approval: the answer that was acted on; None where nobody was asked or has answered.
 
     """
 
@@ -76,6 +80,9 @@ class Decision:
     rows_needed: int | None = None
     notes: tuple[str, ...] = ()
     held: tuple[Reason, ...] = ()
+    proposed: Standing | None = None
+    offers: tuple[Standing, ...] = ()
+    approval: Answer | None = None
 
     @property
     def champion_after(self) -> Standing | None:
