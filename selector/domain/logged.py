@@ -240,3 +240,23 @@ def _untrained(key: str) -> str:
 
 def _listed(keys: Sequence[str]) -> str:
     return ", ".join(keys[:6]) + (f" and {len(keys) - 6} more" if len(keys) > 6 else "")  # noqa: PLR2004 - a line's worth
+
+
+def words_around(key: str, name: str) -> tuple[str, ...] | None:
+    """Return the words of a key besides the metric's name and fillers, sorted; None where it is not that metric.
+
+    Two keys with equal words around them speak of the same data: "val_f1" and "val/precision_score".
+    """
+    words, wanted = _words(key), _words(name)
+    for size in range(len(words), 0, -1):
+        for start in range(len(words) - size + 1):
+            middle = words[start : start + size]
+            if middle == wanted or canonical_name("_".join(middle)) == name:
+                return tuple(sorted(w for w in words[:start] + words[start + size :] if w not in _FILLERS))
+    return None
+
+
+def logged_key(metric: Metric, metrics: Mapping[str, float]) -> str | None:
+    """Return the key that `logged_value` would take the metric from, whatever its value; None where there is none."""
+    found = _named(metric, metrics) if metric.keys else _recognised(metric, metrics)
+    return None if isinstance(found, NotLogged) else found.key
