@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from selector.config_gates import ALL, GateSettings
 from selector.config_section import Fraction, Section, Words, nothing_given
 from selector.config_values import Address, AliasName, Word
 from selector.domain.metric import Metric, metric
@@ -14,7 +15,7 @@ from selector.ports import HoldoutSpec
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "": (),
-    "models.*": ("split_by", "metrics", "gates", "approval", "export", "keep", "monitor", "schedule"),
+    "models.*": ("split_by", "metrics", "approval", "export", "keep", "monitor", "schedule"),
 }
 """Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
@@ -198,6 +199,9 @@ class ModelSettings(Section):
     without_holdout: WithoutHoldoutSettings = Field(
         default_factory=nothing_given, description="What counts where there is no holdout."
     )
+    gates: tuple[GateSettings, ...] | None = Field(
+        default=None, description="Further conditions that a winner has to meet, one each; see docs/gates.md."
+    )
     aliases: AliasSettings = Field(default_factory=nothing_given, description="The alias names used in MLflow.")
     stages: Literal["mirror"] | None = Field(
         default=None,
@@ -224,6 +228,28 @@ class ModelSettings(Section):
                 raise ValueError(f"{synonym} and {name} mean the same; keep {name}")
         return {cls.synonyms.get(key, key): value for key, value in data.items()}
 
+    @field_validator("gates")
+    @classmethod
+    def _are_some(cls, gates: tuple[GateSettings, ...] | None) -> tuple[GateSettings, ...] | None:
+        if gates is not None and not gates:
+            raise ValueError("an empty list asks nothing and looks like gates that all passed; leave gates out")
+        return gates
+
+    @model_validator(mode="after")
+    def _gates_find_what_they_look_at(self) -> ModelSettings:
+        columns = self.holdout.slices if self.holdout else ()
+        for gate in self.gates or ():
+            list(gate.gates(self.metric.metric()))
+            for key in ("slices", "classes", "latency"):
+                if getattr(gate, key) and self.holdout is None:
+                    raise ValueError(f"a gate on {key} needs a holdout, where the models can be measured")
+            if gate.slices and not columns:
+                raise ValueError("a gate on slices needs holdout.slices, the columns whose values are the slices")
+            for name in gate.slices:
+                if name != ALL and name.partition("=")[0] not in columns:
+                    raise ValueError(f"gates: {name!r} is no slice; holdout.slices names {', '.join(columns)}")
+        return self
+
     def policy(self) -> Policy:
         """Return the policy in the domain's words; averaging stays "auto" until the holdout's classes are known."""
         return Policy(
@@ -236,4 +262,5 @@ class ModelSettings(Section):
             aliases=Aliases(self.aliases.champion, self.aliases.challenger, self.aliases.previous),
             mirror_stages=self.stages == "mirror",
             nested=self.nested,
+            gates=tuple(g for s in self.gates or () for g in s.gates(self.metric.metric())),
         )

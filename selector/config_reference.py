@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from selector.config import Configuration
+from selector.config_gates import GateSettings
 from selector.config_models import NOT_YET, ModelSettings
 
 _NAMES = {"models": "churn"}
@@ -27,6 +28,7 @@ _COMMENTED = (
     "models.filter",
     "models.stages",
     "state.database",
+    *(f"models.gates.{key}" for key in GateSettings.model_fields if key not in ("metric", "minimum", "observe")),
 )
 """Keys that the example shows as comments, because they need something that most installations do not have."""
 
