@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from selector.domain.approval import Answer, answered, offered, released
 from selector.domain.comparison import Comparison, rows_needed
-from selector.domain.counted import counted, same_data
 from selector.domain.eligibility import best_constant, standings, why_not
 from selector.domain.gates import GateResult
 from selector.domain.gates.check import checked, what_may_change
@@ -71,8 +70,7 @@ def _decide(snapshot: Snapshot, policy: Policy, decision_id: str, answer: Answer
     truth = snapshot.truth
     metric = _settled(policy.metric, snapshot)
     found, common = _without_common_notes(released(standings(snapshot, policy, metric), answer))
-    ranked = rank(found, metric)
-    ranking, luck = examined(ranked, snapshot, policy) if truth else counted(ranked, snapshot, policy, metric)
+    ranking, luck = examined(rank(found, metric), snapshot, policy)
     ranking = checked(ranking, snapshot, policy, metric)
     champion = next((s for s in ranking if s.champion), None)
     case = _Case(snapshot, policy, metric, ranking, champion, luck)
@@ -281,12 +279,12 @@ def _tries(luck: Luck) -> str:
 def _by_logged(challengers: Sequence[Standing], champion: Standing, case: _Case) -> _Choice:
     """Compare logged values, where they speak of the same data."""
     policy, stays = case.policy, f"{_named(champion)} stays"
-    same = same_data(challengers, champion, policy)
+    same = [s for s in challengers if policy.trust_logged or s.candidate.datasets & champion.candidate.datasets]
     if not same:
         text = "no challenger's metrics carry the same dataset digest; name a holdout, or set trust_logged: true"
         return _Choice("inconclusive", "other-data", f"{stays}: {text}.")
-    leading = _leading(same, champion, case)
-    best = _unblocked(leading) or (leading or same)[0]
+    leading = [s for s in same if _logged_lead(s, champion, case) >= max(policy.minimum_gain, 1e-300)]
+    best = _unblocked(leading) or same[0]
     lead = _logged_lead(best, champion, case)
     if lead <= 0:
         return _Choice("kept", "nobody-better", f"{stays}: nobody logged a better {case.metric.label()}.")
@@ -294,31 +292,12 @@ def _by_logged(challengers: Sequence[Standing], champion: Standing, case: _Case)
         text = f"{best.name} leads by {lead:.4f}, less than the {policy.minimum_gain:g} worth a change"
         return _Choice("kept", "below-minimum-gain", f"{stays}: {text}.")
     values = f"logged {case.metric.label()} {best.score:.4f} against {champion.score:.4f}"
-    if not leading and best.counted is not None:
-        text = f"{stays}: {best.name} leads by {lead:.4f}, but by the counts that both runs logged, with {_tries(case.luck)},"
-        return _Choice("kept", "not-shown", f"{text} a lead of {best.bar:.4f} is needed.")
-    if not leading:
+    if policy.without_proof == "keep":
         return _Choice("refused", "unproven", f"{stays}: {values}, but nothing is proven without shared rows.")
     if _stopping(best):
         return _blocked(leading, case, stays)
-    replaces = f"{_named(best)} replaces {_named(champion)}: {values}"
-    if best.counted is None:
-        text = f"{replaces}; unproven, the rows were not shared."
-        return _Choice("promoted", "better-unproven", text, best, "unproven")
-    rows = "not row by row" if best.candidate.datasets & champion.candidate.datasets else "different rows"
-    text = f"{replaces}, by the counts that both runs logged; {rows}."
-    return _Choice("promoted", "better-counted", text, best, "counted")
-
-
-def _leading(same: Sequence[Standing], champion: Standing, case: _Case) -> list[Standing]:
-    """Return who leads by enough, best first: as logged counts show, else as the policy lets logged values tell.
-
-    Where a challenger's counts leave its lead open, no smaller lead without counts is taken instead.
-    """
-    ahead = [s for s in same if _logged_lead(s, champion, case) >= max(case.policy.minimum_gain, 1e-300)]
-    doubted = next((i for i, s in enumerate(ahead) if s.counted and not s.leads), len(ahead))
-    believed = ahead[:doubted] if case.policy.without_proof == "promote" else []
-    return [s for i, s in enumerate(ahead) if (s.leads if s.counted else s in believed[: i + 1])]
+    text = f"{_named(best)} replaces {_named(champion)}: {values}; unproven, the rows were not shared."
+    return _Choice("promoted", "better-unproven", text, best, "unproven")
 
 
 def _logged_lead(standing: Standing, champion: Standing, case: _Case) -> float:
