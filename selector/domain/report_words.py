@@ -26,6 +26,7 @@ _SECRET = re.compile(r"(?i)\b(password|passwd|secret|token|api_?key|signature|si
 _NAME_IN_SENTENCE = 60
 
 UNPROVEN = "Unproven: ranked by logged metrics; nobody has compared these models on the same rows."
+COUNTED = "Counted: compared by the counts that the runs logged; nobody has compared these models row by row."
 
 
 def figure(value: float | None) -> str:
@@ -129,7 +130,7 @@ def _against(value: float, *, upward: bool) -> str:
 def luck_words(decision: Decision, policy: Policy, bar: float | None) -> str:
     """Return how much luck the bar accounts for, in one or two sentences."""
     luck = decision.luck
-    if decision.truth is None:
+    if decision.truth is None and not luck.judged:
         return "No rows are shared, so luck could not be accounted for."
     if policy.rule == "highest":
         return 'The rule is "highest": the best score wins, and luck is not accounted for.'
@@ -162,8 +163,8 @@ def policy_words(policy: Policy, metric: Metric) -> tuple[str, ...]:
     else:
         rule = "The best score wins; no proof is asked for."
     proof = {
-        "promote": "Where no rows are shared, the best logged metric wins and is called unproven.",
-        "keep": "Where no rows are shared, nothing is promoted.",
+        "promote": "Where neither rows are shared nor counts logged, the best logged metric wins and is called unproven.",
+        "keep": "Where no rows are shared, nothing is promoted, except by counts that both runs logged.",
     }[policy.without_proof]
     logged = (
         "Logged metrics are compared without asking for the same dataset."
@@ -180,6 +181,7 @@ def policy_words(policy: Policy, metric: Metric) -> tuple[str, ...]:
         logged,
         f"Aliases: {policy.aliases.champion}, {policy.aliases.challenger}, {policy.aliases.previous}.",
     ]
+    words += [f"Gate{', only observed' if gate.observe else ''}: {gate.name}." for gate in policy.gates]
     if policy.mirror_stages:
         words.append("The stages Production and Archived are kept in step.")
     return tuple(quiet(w) for w in words)
@@ -194,7 +196,7 @@ def why_not(standing: Standing, decision: Decision, winner_version: int | None =
         return Reason(
             "replaced", f"It was the champion; {_lead_of(decision.winner, standing, decision.metric, winner_version)}"
         )
-    failed = [g for g in standing.gates if not g.observe and g.verdict != "passed"]
+    failed = sorted((g for g in standing.gates if g.stops), key=lambda g: g.verdict != "failed")
     if failed:
         return _stopped(standing, failed)
     after = decision.champion_after
@@ -205,7 +207,7 @@ def why_not(standing: Standing, decision: Decision, winner_version: int | None =
 
 def _stopped(standing: Standing, failed: Sequence[GateResult]) -> Reason:
     """Say what its gates found: it does not lead, does not lead by enough, or something else."""
-    lead, bar = standing.versus.lead if standing.versus else None, standing.bar
+    lead, bar = standing.lead, standing.bar
     needed = f"; a lead of {figure(bar)} was needed" if bar is not None else ""
     if lead is not None and lead <= 0:
         words = "Scores the same as the champion" if lead == 0 else f"Scores {figure(-lead)} worse than the champion"
@@ -213,7 +215,8 @@ def _stopped(standing: Standing, failed: Sequence[GateResult]) -> Reason:
     if lead is not None and bar is not None and lead < bar:
         return Reason("not-proven", f"Leads the champion by {figure(lead)}{needed}.")
     gate = failed[0]
-    found = f": {figure(gate.value)} against {figure(gate.bound)}" if gate.bound is not None else ""
+    found = f": {figure(gate.value)} against {figure(gate.bound)}" if None not in (gate.value, gate.bound) else ""
+    found += f"{'; ' if found else ': '}{quiet(gate.detail)}" if gate.detail else ""
     leads = f"Leads the champion by {figure(lead)}, but the" if lead is not None else "The"
     verdict = "failed" if gate.verdict == "failed" else "is inconclusive"
     return Reason(f"gate-{gate.verdict}", f'{leads} gate "{quiet(gate.gate)}" {verdict}{found}.')

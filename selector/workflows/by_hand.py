@@ -115,12 +115,11 @@ def _promoted(case: Case, version: int, *, forced: bool, dry_run: bool) -> Done:
 def _objection(standing: Standing) -> str:
     if standing.reasons:
         return standing.reasons[0].text
-    failed = next((g for g in standing.gates if g.verdict != "passed" and not g.observe), None)
-    if failed is None:
+    stopping = [gate for gate in standing.gates if gate.stops]
+    if not stopping:
         return ""
-    return (
-        f"{failed.gate}: {failed.value:.4g}, asked for {failed.bound:.4g}" if failed.value is not None else failed.gate
-    )
+    worst = min(stopping, key=lambda gate: gate.verdict != "failed")
+    return ": ".join(part for part in (worst.gate, worst.finding or worst.verdict) if part)
 
 
 def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: str, reason: str = "") -> Done:
@@ -135,7 +134,9 @@ def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: 
         interrupted = () if dry_run else recover(house, model)
         for earlier_try in interrupted:  # the same command again, after a crash, must not go back two steps
             if earlier_try.finished and earlier_try.plan.kind == "rollback":
-                return _said(model, f"finished rollback {earlier_try.plan.id}, which had been interrupted", dry_run=False)
+                return _said(
+                    model, f"finished rollback {earlier_try.plan.id}, which had been interrupted", dry_run=False
+                )
         registered = _registered(house, setup)
         left = registered.aliases.get(setup.policy.aliases.champion)
         if left is None:
