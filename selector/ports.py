@@ -59,6 +59,10 @@ class Registry(Protocol):
         """Return those of the names that exist, in O(pages) calls whatever the number of names."""
         ...
 
+    def all_registered_models(self) -> Mapping[str, RegisteredModel]:
+        """Return every registered model by name, prompts left out, in O(pages) calls."""
+        ...
+
     def fetch(self, uri: str, into: Path) -> Path:
         """Copy the model's files into a private folder and return the folder that holds its MLmodel."""
         ...

@@ -92,6 +92,10 @@ class MemoryRegistry(MemoryState):
         found = {name: self.registered_model(name) for name in names}
         return {name: model for name, model in found.items() if model is not None}
 
+    def all_registered_models(self) -> Mapping[str, RegisteredModel]:
+        """Return every registered model by name."""
+        return self.registered_models(sorted(self._models))
+
     def fetch(self, uri: str, into: Path) -> Path:
         """Copy the model's files into a private folder."""
         self._read()

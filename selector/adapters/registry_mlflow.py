@@ -103,13 +103,19 @@ class MlflowRegistry:
         if len(wanted) <= FEW_NAMES:
             few = ((name, self.registered_model(name)) for name in sorted(wanted))
             return {name: model for name, model in few if model is not None}
+        return {name: model for name, model in self.all_registered_models().items() if name in wanted}
+
+    def all_registered_models(self) -> Mapping[str, RegisteredModel]:
+        """Return every registered model by name, prompts left out, in O(pages) calls."""
+        if self._connection.absent(self._connection.registry_uri):
+            return {}
         versions: dict[str, list[Any]] = {}
         for version in self._versions(None):
             versions.setdefault(version.name, []).append(version)
         return {
             model.name: value
             for model in self._models()
-            if model.name in wanted and (value := registered_value(model, versions.get(model.name, ()))) is not None
+            if (value := registered_value(model, versions.get(model.name, ()))) is not None
         }
 
     def fetch(self, uri: str, into: Path) -> Path:

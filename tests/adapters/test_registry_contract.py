@@ -208,6 +208,13 @@ def test_only_existing_models_are_answered(registry, name, version, others):
     assert found[name] == registry.registered_model(name)
 
 
+def test_all_registered_models_are_listed_with_their_versions(registry, name, version):
+    registry.create_registered_model(f"{name} without a version")
+    found = registry.all_registered_models()
+    assert found[name] == registry.registered_model(name)
+    assert found[f"{name} without a version"].versions == ()
+
+
 def test_creating_a_registered_model_twice_is_harmless(registry, name, version):
     registry.create_registered_model(name)
     assert len(registry.registered_model(name).versions) == 1
