@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from selector.domain.approval import Answer, answered, offered, released
 from selector.domain.comparison import Comparison, rows_needed
+from selector.domain.counted import counted, leading_by_logged, same_data
 from selector.domain.eligibility import best_constant, standings, why_not
 from selector.domain.gates import GateResult
 from selector.domain.gates.check import checked, what_may_change
@@ -70,7 +71,8 @@ def _decide(snapshot: Snapshot, policy: Policy, decision_id: str, answer: Answer
     truth = snapshot.truth
     metric = _settled(policy.metric, snapshot)
     found, common = _without_common_notes(released(standings(snapshot, policy, metric), answer))
-    ranking, luck = examined(rank(found, metric), snapshot, policy)
+    ranked = rank(found, metric)
+    ranking, luck = examined(ranked, snapshot, policy) if truth else counted(ranked, snapshot, policy, metric)
     ranking = checked(ranking, snapshot, policy, metric)
     champion = next((s for s in ranking if s.champion), None)
     case = _Case(snapshot, policy, metric, ranking, champion, luck)
@@ -279,29 +281,43 @@ def _tries(luck: Luck) -> str:
 def _by_logged(challengers: Sequence[Standing], champion: Standing, case: _Case) -> _Choice:
     """Compare logged values, where they speak of the same data."""
     policy, stays = case.policy, f"{_named(champion)} stays"
-    same = [s for s in challengers if policy.trust_logged or s.candidate.datasets & champion.candidate.datasets]
+    same = same_data(challengers, champion, policy)
     if not same:
         text = "no challenger's metrics carry the same dataset digest; name a holdout, or set trust_logged: true"
         return _Choice("inconclusive", "other-data", f"{stays}: {text}.")
-    leading = [s for s in same if _logged_lead(s, champion, case) >= max(policy.minimum_gain, 1e-300)]
-    best = _unblocked(leading) or same[0]
-    lead = _logged_lead(best, champion, case)
+    leading = leading_by_logged(same, champion, policy, case.metric)
+    best = _unblocked(leading)
+    if best is not None:
+        return _by_value(best, champion, case)
+    return _blocked(leading, case, stays) if leading else _nobody_leads(stays, same[0], champion, case)
+
+
+def _by_value(best: Standing, champion: Standing, case: _Case) -> _Choice:
+    replaces = f"{_named(best)} replaces {_named(champion)}: {_values(best, champion, case)}"
+    if best.counted is None:
+        text = f"{replaces}; unproven, the rows were not shared."
+        return _Choice("promoted", "better-unproven", text, best, "unproven")
+    rows = "not row by row" if best.candidate.datasets & champion.candidate.datasets else "different rows"
+    text = f"{replaces}, by the counts that both runs logged; {rows}."
+    return _Choice("promoted", "better-counted", text, best, "counted")
+
+
+def _nobody_leads(stays: str, best: Standing, champion: Standing, case: _Case) -> _Choice:
+    lead, gain = case.metric.lead(best.score or 0.0, champion.score or 0.0), case.policy.minimum_gain
     if lead <= 0:
         return _Choice("kept", "nobody-better", f"{stays}: nobody logged a better {case.metric.label()}.")
-    if lead < policy.minimum_gain:
-        text = f"{best.name} leads by {lead:.4f}, less than the {policy.minimum_gain:g} worth a change"
-        return _Choice("kept", "below-minimum-gain", f"{stays}: {text}.")
-    values = f"logged {case.metric.label()} {best.score:.4f} against {champion.score:.4f}"
-    if policy.without_proof == "keep":
-        return _Choice("refused", "unproven", f"{stays}: {values}, but nothing is proven without shared rows.")
-    if _stopping(best):
-        return _blocked(leading, case, stays)
-    text = f"{_named(best)} replaces {_named(champion)}: {values}; unproven, the rows were not shared."
-    return _Choice("promoted", "better-unproven", text, best, "unproven")
+    leads = f"{stays}: {best.name} leads by {lead:.4f}"
+    if lead < gain:
+        return _Choice("kept", "below-minimum-gain", f"{leads}, less than the {gain:g} worth a change.")
+    if best.counted is not None:
+        needed = f"with {_tries(case.luck)} a lead of {best.bar:.4f} is needed by the counts that both runs logged"
+        return _Choice("kept", "not-shown", f"{leads}, but {needed}.")
+    text = f"{stays}: {_values(best, champion, case)}, but nothing is proven without shared rows."
+    return _Choice("refused", "unproven", text)
 
 
-def _logged_lead(standing: Standing, champion: Standing, case: _Case) -> float:
-    return case.metric.lead(standing.score or 0.0, champion.score or 0.0)
+def _values(best: Standing, champion: Standing, case: _Case) -> str:
+    return f"logged {case.metric.label()} {best.score:.4f} against {champion.score:.4f}"
 
 
 def _evidence(case: _Case, after: Standing | None, proposed: Standing | None) -> str:

@@ -11,6 +11,7 @@ from selector.domain.gates import GateResult
 from selector.domain.metric import Metric
 from selector.domain.model import Candidate
 from selector.domain.outcomes import Outcome
+from selector.domain.unpaired import Unpaired
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,6 +43,7 @@ class Standing:
         outcome: the measurement on the holdout; None where only logged metrics exist.
         logged: the value its run logged for this metric, as a fraction; None where there is none.
         versus: the paired comparison with the champion; None for the champion itself and without shared rows.
+        counted: the comparison with the champion by logged counts, where no rows are shared and both have counts.
         leads: True where it leads the champion by enough and by more than luck explains, as the rule demands.
         bar: the lead over the champion that would have been enough; None where no test was made.
         copies: names of candidates that are the same model and compete as this one.
@@ -59,6 +61,7 @@ class Standing:
     outcome: Outcome | None = None
     logged: float | None = None
     versus: Comparison | None = None
+    counted: Unpaired | None = None
     adjusted_p: float | None = None
     bar: float | None = None
     gates: tuple[GateResult, ...] = ()
@@ -73,6 +76,12 @@ class Standing:
     def eligible(self) -> bool:
         """Whether it may win."""
         return not self.reasons
+
+    @property
+    def lead(self) -> float | None:
+        """By how much it leads the champion, negative where it is worse; None where the two were not compared."""
+        found = self.versus or self.counted
+        return found.lead if found else None
 
     @property
     def name(self) -> str:

@@ -79,7 +79,7 @@ def build(
         reason=words.stopped(decision.reason),
         code=decision.code,
         proof=decision.proof,
-        warning=words.UNPROVEN if decision.truth is None and decision.ranking else "",
+        warning=_warning(decision),
         held=tuple(ReasonLine(h.code, words.stopped(h.text)) for h in decision.held),
         metric=MetricLine(
             decision.metric.name, decision.metric.label(), decision.metric.average, decision.metric.direction
@@ -107,6 +107,12 @@ def build(
         notes=tuple(words.stopped(n) for n in decision.notes),
         environment={str(k): words.quiet(str(v)) for k, v in environment.items()},
     )
+
+
+def _warning(decision: Decision) -> str:
+    if decision.truth is not None or not decision.ranking:
+        return ""
+    return words.COUNTED if decision.proof == "counted" else words.UNPROVEN
 
 
 def _finite(value: float | None) -> float | None:
@@ -145,6 +151,7 @@ def _gate(result: GateResult) -> GateLine:
 
 def _ranked(place: int, standing: Standing, decision: Decision, winner_version: int | None) -> RankedCandidate:
     versus, winner = standing.versus, standing is decision.winner
+    compared = versus or standing.counted
     why = None if standing is decision.champion_after else words.why_not(standing, decision, winner_version)
     return RankedCandidate(
         place=place,
@@ -161,9 +168,9 @@ def _ranked(place: int, standing: Standing, decision: Decision, winner_version: 
         low=_finite(standing.low),
         high=_finite(standing.high),
         logged=_finite(standing.logged),
-        lead=_finite(versus.lead) if versus else None,
-        lead_low=_finite(versus.low) if versus else None,
-        lead_high=_finite(versus.high) if versus else None,
+        lead=_finite(standing.lead),
+        lead_low=_finite(compared.low) if compared else None,
+        lead_high=_finite(compared.high) if compared else None,
         p=_finite(versus.p) if versus else None,
         adjusted_p=_finite(standing.adjusted_p),
         needed=_finite(standing.bar),

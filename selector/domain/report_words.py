@@ -163,7 +163,7 @@ def policy_words(policy: Policy, metric: Metric) -> tuple[str, ...]:
     else:
         rule = "The best score wins; no proof is asked for."
     proof = {
-        "promote": "Where neither rows are shared nor counts logged, the best logged metric wins and is called unproven.",
+        "promote": "Where neither rows nor counts can be compared, the best logged metric wins, called unproven.",
         "keep": "Where no rows are shared, nothing is promoted, except by counts that both runs logged.",
     }[policy.without_proof]
     logged = (

@@ -11,7 +11,7 @@ from selector.domain.model import Truth
 from selector.domain.ranking import Reason, Standing
 
 Verdict = Literal["promoted", "kept", "inconclusive", "refused", "awaiting_approval", "no_candidate"]
-Proof = Literal["proven", "measured", "unproven", "none"]
+Proof = Literal["proven", "measured", "counted", "unproven", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ class Decision:
         winner: who is promoted; None unless the verdict is "promoted".
         champion: who was champion when we looked; None where there was none.
         ranking: everything that was considered, best first, those that may not compete last.
-        proof: "proven" by a paired test, "measured" on the holdout without a champion to beat, "unproven" otherwise.
+        proof: "proven" by a paired test, "measured" on the holdout without a champion to beat, "counted" by counts that
+            the runs logged, "unproven" otherwise.
         truth: the labelled rows everything was judged on; None where only logged metrics exist.
         floor: lower bound to expect of the winner's score, allowing for having been picked as the best of several.
         rows_needed: about how many labelled rows in all would settle the best challenger's lead; None where unknown.

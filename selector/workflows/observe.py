@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from selector.domain.counted import is_logged_try
 from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import (
     FINGERPRINT_TAG,
@@ -85,7 +86,7 @@ def observe(house: House, setup: Setup) -> Observed:
         digests=digests,
         outcomes=outcomes,
         truth=truth,
-        refused=refused_since(history),
+        refused=frozenset(r for r in refused_since(history) if is_logged_try(r) == (truth is None)),
         barred=_barred(candidates, digests, outcomes),
         **(_for_gates(house, setup, candidates, evaluation) if setup.policy.gates else {}),
     )

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from selector.domain.counted import tries
 from selector.domain.decision import decide
 from selector.domain.model import Predictions
 from selector.domain.plans import challenger_plan, in_words, promotion_plan
@@ -229,7 +230,7 @@ def _record(case: Case) -> Record:
     winner, champion = decision.winner, decision.champion
     before = champion.candidate.number if champion else None
     judged = [s.outcome.digest for s in decision.ranking if s.eligible and s.outcome and not s.champion]
-    judged += [outcome.digest for outcome in behind(decision.ranking)]
+    judged += [outcome.digest for outcome in behind(decision.ranking)] + tries(decision.ranking)
     details = decision_document(decision, created=None, report=None, dry_run=False) | {
         "evidence": decision.evidence,
         "policy": decision.policy_digest,
