@@ -248,7 +248,7 @@ def _blocked(stopped: Sequence[Standing], case: _Case, stays: str) -> _Choice:
     more = f" ({len(stopped)} candidates are stopped by gates)" if len(stopped) > 1 else ""
     verb = "fails" if gate.verdict == "failed" else "leaves open"
     score = f"{case.metric.label()} {best.score:.4f}"
-    text = f"{stays}: {best.name} would win with {score}, but {verb} the gate {gate.gate!r}{finding}{more}."
+    text = f'{stays}: {best.name} would win with {score}, but {verb} the gate "{gate.gate}"{finding}{more}.'
     return _Choice("inconclusive" if undecided else "refused", f"gate-{gate.verdict}", text)
 
 
