@@ -122,7 +122,7 @@ def _challenger(
 
 def challenger_plan(decision: Decision, registered: RegisteredModel | None, policy: Policy) -> Plan | None:
     """Return the plan for a decision that promotes nobody: the challenger alias alone, or None where it is right."""
-    if registered is None or decision.champion is None:
+    if registered is None or decision.champion is None or decision.verdict == "awaiting_approval":
         return None
     steps = _challenger(decision, registered, policy.aliases, {decision.champion.candidate.number})
     return Plan(decision.id, decision.model, "challenger", tuple(steps)) if steps else None

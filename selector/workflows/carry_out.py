@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,8 @@ def _entries(house: House, plan: Plan, record: Record, created: int | None) -> t
     )
     if not record.details:
         return (change,)
+    if record.kind == "rejected":  # an answer to an earlier decision, not a decision of its own
+        return (replace(change, decision=record.details["decision"], details=record.details),)
     decision = Entry(
         at=now,
         model=plan.model,

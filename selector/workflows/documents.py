@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from selector.domain.approval import Answer, commands
 from selector.domain.model import SCORES_TAG, RegisteredModel
 from selector.domain.plans import scores
 from selector.domain.ranking import Standing
@@ -55,7 +56,36 @@ def decision_document(decision: Decision, *, created: int | None, report: str | 
             "refused_before": decision.luck.refused_before,
         },
         "notes": list(decision.notes) + [str(held) for held in decision.held],
+        "approval": _approval(decision.approval),
+        "offers": [_offer(s, decision) for s in decision.offers],
+        "answer": [] if dry_run else list(commands(decision.model, decision.id, decision.proposed, decision.offers)),
         "ranking": [ranked_document(s, created if s is decision.winner else None) for s in decision.ranking],
+    }
+
+
+def _approval(answer: Answer | None) -> dict[str, Any] | None:
+    if answer is None:
+        return None
+    return {
+        "decision": answer.decision,
+        "candidate": answer.candidate,
+        "by": answer.by,
+        "at": answer.at.isoformat(),
+        "reason": answer.reason,
+    }
+
+
+def _offer(standing: Standing, decision: Decision) -> dict[str, Any]:
+    """Return whom a person may approve or reject; `keys` bar the same model under any other name."""
+    keys = (standing.candidate.uri, standing.digest, standing.outcome.digest if standing.outcome else None)
+    return {
+        "name": standing.name,
+        "version": standing.candidate.number,
+        "run_id": standing.candidate.run_id,
+        "uri": standing.candidate.uri,
+        "held": standing.held,
+        "proposed": standing is decision.proposed,
+        "keys": [key for key in keys if key],
     }
 
 

@@ -46,10 +46,11 @@ class Heard:
 
     def stale(self, decision: Decision) -> tuple[str, ...]:
         """Return a note for each tag that approves another decision than the present one."""
+        present = decision.approval.evidence if decision.approval else decision.evidence
         return tuple(
             f"A tag {APPROVE_TAG} answers decision {a.decision}, which has lapsed: what it was made from has changed."
             for a in self.approvals
-            if a.by == BY_TAG and a is not decision.approval and a.evidence != decision.evidence
+            if a.by == BY_TAG and a.evidence != present
         )
 
 
@@ -95,7 +96,7 @@ def heard(house: House, setup: Setup, candidates: Sequence[Candidate], history: 
     by_tag, rejections = tags.approvals(), tags.rejections()
     for told in rejections:
         words = f"it was rejected by {BY_TAG}"
-        rejected |= {key: words for key in told.offer.get("keys", ())}
+        rejected |= dict.fromkeys(told.offer.get("keys", ()), words)
     return Heard((*approvals, *by_tag), rejected, tuple(rejections), tuple(tags.notes))
 
 
@@ -126,11 +127,11 @@ def _rejected(answers: Sequence[Entry]) -> dict[str, str]:
             found[key] = entry
         elif entry.kind == "cleared":
             found.pop(key, None)
-    rejected = {}
+    rejected: dict[str, str] = {}
     for entry in found.values():
         why = f": {entry.reason}" if entry.reason else ""
         words = f"it was rejected by {entry.actor} (decision {entry.decision}){why}"
-        rejected |= {key: words for key in entry.details.get("keys", ())}
+        rejected |= dict.fromkeys(entry.details.get("keys", ()), words)
     return rejected
 
 
@@ -215,15 +216,25 @@ def _offers(question: Entry, candidate: Candidate) -> bool:
     return any(offer["uri"] == candidate.uri for offer in offers_of(question))
 
 
-def approval_entry(house: House, model: str, answer: Answer, offer: Mapping[str, Any]) -> Entry:
-    """Return what the ledger keeps of an approval."""
-    return Entry(
+def record_approval(house: House, model: str, answer: Answer) -> None:
+    """Keep an approval in the ledger, once."""
+    known = house.store.entries(model, kinds=("approved",), decision=answer.decision)
+    if any(entry.details.get("candidate") == answer.candidate for entry in known):
+        return
+    asked = house.store.entries(model, kinds=("decision",), decision=answer.decision, newest=1)
+    offers = [o for q in asked for o in offers_of(q) if o["uri"] == answer.candidate]
+    entry = Entry(
         at=house.clock.now(),
         model=model,
         kind="approved",
-        version=offer.get("version"),
+        version=next((o.get("version") for o in offers), None),
         actor=answer.by,
         decision=answer.decision,
         reason=answer.reason,
-        details={"evidence": answer.evidence, "candidate": answer.candidate, "name": offer.get("name")},
+        details={
+            "evidence": answer.evidence,
+            "candidate": answer.candidate,
+            "name": next((o.get("name") for o in offers), None),
+        },
     )
+    house.store.append((entry,))

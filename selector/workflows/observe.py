@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from selector.domain.counted import is_logged_try
@@ -23,12 +23,13 @@ from selector.domain.outcomes import Outcome, measure
 from selector.domain.snapshot import Snapshot, gather
 from selector.domain.trials import before_scoring
 from selector.ports import Entry, Features
+from selector.workflows import heard
 from selector.workflows.evaluate import Evaluation, evaluate
 from selector.workflows.fingerprint import ModelBytes
 from selector.workflows.house import House, Setup
 from selector.workflows.model_facts import facts_without_rows
 
-REIGN_ENDS = frozenset({"promoted", "rolled_back", "foreign_change"})
+REIGN_ENDS = heard.REIGN_ENDS
 THRESHOLD_TAG = "best_threshold"
 
 
@@ -49,6 +50,8 @@ class Observed:
     scored: int
     last: Entry | None
     """The newest recorded decision about this model."""
+    heard: heard.Heard = field(default_factory=heard.Heard)
+    """What people have answered."""
 
 
 def observe(house: House, setup: Setup) -> Observed:
@@ -79,6 +82,7 @@ def observe(house: House, setup: Setup) -> Observed:
         evaluation.facts = facts_without_rows(house, finished)
     history = house.store.entries(setup.model, kinds=("decision", *REIGN_ENDS), newest=2000)
     digests = {uri: found.content for uri, found in evaluation.bytes.items()} or _fingerprints(candidates)
+    told = heard.heard(house, setup, candidates, history)
     snapshot = Snapshot(
         model=setup.model,
         registered=registered,
@@ -88,10 +92,12 @@ def observe(house: House, setup: Setup) -> Observed:
         truth=truth,
         refused=frozenset(r for r in refused_since(history) if is_logged_try(r) == (truth is None)),
         barred=_barred(candidates, digests, outcomes),
+        approvals=told.approvals,
+        rejected=told.rejected,
         **(_for_gates(house, setup, candidates, evaluation) if setup.policy.gates else {}),
     )
     last = next((e for e in reversed(history) if e.kind == "decision"), None)
-    return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last)
+    return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last, told)
 
 
 def _evaluated(

@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from selector.domain.approval import Answer, lapsed
 from selector.domain.counted import tries
 from selector.domain.decision import decide
 from selector.domain.model import Predictions
@@ -24,9 +25,11 @@ from selector.errors import SelectorError
 from selector.ports import Entry
 from selector.workflows.carry_out import Record, carry_out, recover
 from selector.workflows.documents import decision_document
+from selector.workflows.heard import BY_TAG, record_approval
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, Observed, champion_by_ledger, observe
 from selector.workflows.record import inputs_document
+from selector.workflows.rejection import reject
 
 ALL = "*"
 
@@ -121,17 +124,27 @@ class Case:
         return page, carry_out(self.house, plan, record, on_registered=registered)
 
 
-def look(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Look:
-    """Look at one model; the lease is held by the caller unless this is a dry run."""
+def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answer | None = None) -> Look:
+    """Look at one model; the lease is held by the caller unless this is a dry run.
+
+    Args:
+        house: the ports.
+        setup: the model.
+        dry_run: say what would be done, write nothing.
+        actor: who looks.
+        answer: what a person says just now to an earlier decision.
+
+    """
     if not dry_run:
         recover(house, setup.model)
-    observed = observe(house, setup)
+    observed = _with(observe(house, setup), answer)
     case = Case(house, setup, observed, decided(house, setup, observed), actor)
     plan = case.plan()
     if dry_run or setup.shadow or _paused(house, setup.model) is not None:
         return _looked(case, plan)
     _record_foreign_change(house, setup, observed)
-    if _is_old_news(case.decision, observed):
+    _record_answers(case)
+    if _is_old_news(case):
         return _unchanged(case.decision, observed)
     return _act(case, plan)
 
@@ -141,7 +154,8 @@ def decided(house: House, setup: Setup, observed: Observed) -> Decision:
     now = house.clock.now()
     decision = decide(observed.snapshot, setup.policy, "")
     decision = replace(decision, id=f"{now:%Y%m%dT%H%M%S}-{decision.evidence[:8]}")
-    return replace(decision, notes=(*decision.notes, *_missing_experiments(house, setup, observed)))
+    told = (*observed.heard.notes, *observed.heard.stale(decision))
+    return replace(decision, notes=(*decision.notes, *told, *_missing_experiments(house, setup, observed)))
 
 
 def _missing_experiments(house: House, setup: Setup, observed: Observed) -> tuple[str, ...]:
@@ -166,10 +180,33 @@ def _paused(house: House, model: str) -> str | None:
     return paused.get(model, paused.get(ALL))
 
 
-def _is_old_news(decision: Decision, observed: Observed) -> bool:
-    """Tell whether this very evidence was decided on before, so that writing it down again would say nothing."""
-    last = observed.last
-    return decision.winner is None and last is not None and last.details.get("evidence") == decision.evidence
+def _is_old_news(case: Case) -> bool:
+    """Tell whether this very evidence was decided on before, so that writing it down again would say nothing.
+
+    A question that has lapsed by its age is asked again.
+    """
+    decision, last = case.decision, case.observed.last
+    if decision.winner is not None or last is None or last.details.get("evidence") != decision.evidence:
+        return False
+    return not (decision.offers and lapsed(last.at, case.setup.policy.approval.expires, case.house.clock.now()))
+
+
+def _with(observed: Observed, answer: Answer | None) -> Observed:
+    """Return what was observed, with an answer that is given just now."""
+    if answer is None:
+        return observed
+    snapshot = observed.snapshot
+    return replace(observed, snapshot=replace(snapshot, approvals=(*snapshot.approvals, answer)))
+
+
+def _record_answers(case: Case) -> None:
+    """Write down what people said by tags, and the approval that this decision acts on, before acting on it."""
+    house, setup = case.house, case.setup
+    for told in case.observed.heard.rejections:
+        registered = case.observed.snapshot.registered
+        reject(house, setup, registered, told.question, told.offer, actor=BY_TAG, reason=told.reason)
+    if case.decision.approval is not None:
+        record_approval(house, setup.model, case.decision.approval)
 
 
 def _record_foreign_change(house: House, setup: Setup, observed: Observed) -> None:
