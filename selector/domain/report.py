@@ -103,7 +103,7 @@ def build(
         ),
         confinement=words.sentence(confinement),
         done=() if dry_run else tuple(words.sentence(d) for d in done),
-        undo=words.undo_words(decision.model) if done and decision.winner and not dry_run else "",
+        undo=words.undo_words(decision.model) if _can_be_undone(decision) and done and not dry_run else "",
         notes=tuple(words.stopped(n) for n in decision.notes),
         environment={str(k): words.quiet(str(v)) for k, v in environment.items()},
     )
@@ -113,6 +113,11 @@ def _warning(decision: Decision) -> str:
     if decision.truth is not None or not decision.ranking:
         return ""
     return words.COUNTED if decision.proof == "counted" else words.UNPROVEN
+
+
+def _can_be_undone(decision: Decision) -> bool:
+    """A promotion is taken back by a rollback; a rollback only by clearing what it put aside."""
+    return decision.winner is not None and decision.code != words.ROLLED_BACK
 
 
 def _finite(value: float | None) -> float | None:

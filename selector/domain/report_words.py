@@ -93,9 +93,15 @@ def called(standing: Standing, version: int | None = None) -> str:
     return f"version {number}" if name == f"version {number}" else f"version {number} ({name})"
 
 
+ROLLED_BACK = "rolled-back"
+"""The code of a decision by which an earlier champion came back."""
+
+
 def headline(decision: Decision, *, dry_run: bool, winner_version: int | None = None) -> str:
     """Return the verdict as one sentence that begins with what happens: "Promoted: …"."""
     word, model = _VERDICTS[decision.verdict], short(quiet(decision.model))
+    if decision.code == ROLLED_BACK:
+        word = "Rolled back"
     after = decision.champion_after
     if decision.winner is not None:
         who = called(decision.winner, winner_version)

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 from selector.domain.model import PUT_ASIDE, REASON_TAG, STATUS_TAG, ModelVersion, RegisteredModel
@@ -18,6 +19,7 @@ from selector.workflows.carry_out import Record, carry_out, recover
 from selector.workflows.documents import SCHEMA_VERSION, decision_document
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, observe
+from selector.workflows.report_rollback import report_rollback
 from selector.workflows.select_champion import ALL, Case, decided
 
 Mark = Literal["archive", "restore", "quarantine", "clear"]
@@ -155,8 +157,10 @@ def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: 
         plan = rollback_plan(
             _id(house, model, left, target), registered, setup.policy, to=target, before=before, reason=why
         )
+        page: Path | None = None
         if not dry_run:
             carry_out(house, plan, Record("rolled_back", target, left, actor, why, {}))
+            page = report_rollback(house, setup, plan, to=target, left=left, reason=why, actor=actor)
     verb = "would roll back" if dry_run else "rolled back"
     text = f"{model}: {verb} from version {left} to version {target}; version {left} is quarantined."
     document = {
@@ -167,6 +171,7 @@ def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: 
         "previous": left,
         "quarantined": left,
         "reason": why,
+        "report": str(page) if page else None,
         "dry_run": dry_run,
         "steps": list(in_words(plan)),
     }

@@ -1,7 +1,10 @@
 """Rolling back, and staying rolled back."""
 
+from dataclasses import replace
+
 import pytest
 
+from selector.adapters.scorer_memory import MemoryHoldouts
 from selector.domain.model import STATUS_TAG
 from selector.errors import ForeignChangeError, UsageError
 from selector.workflows import by_hand
@@ -122,3 +125,22 @@ def test_a_plan_stops_where_somebody_else_moved_the_alias_in_between(replaced):
     assert replaced.model.aliases["champion"] == third
     assert replaced.store.unfinished() == ()
     assert "somebody else moved it" in replaced.store.entries(kinds=("failed",))[-1].reason
+
+
+def test_a_rollback_writes_a_report_that_says_so_and_keeps_it_with_the_run(replaced):
+    done = replaced.roll_back()
+
+    report = replaced.reports.reports["churn", done.document["decision"]]
+    assert report.headline.startswith("Rolled back: version 1 (old) is the champion of churn in place of version 2")
+    assert report.undo == ""
+    assert f"log_report {replaced.old.run_id} selector/{done.document['decision']}" in replaced.registry.writes
+
+
+def test_a_rollback_succeeds_although_the_holdout_is_gone(replaced):
+    blind = replace(replaced.house, holdouts=MemoryHoldouts({}))
+
+    done = by_hand.rollback(blind, "churn", to=None, dry_run=False, actor="test")
+
+    assert replaced.champion() == replaced.old.run_id
+    assert done.document["report"] is None
+
