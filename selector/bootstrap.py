@@ -19,6 +19,7 @@ from selector.adapters.report_files import ReportFiles
 from selector.adapters.scorer_confined import ConfinedScorer
 from selector.adapters.store_sql import open_store
 from selector.config import Configuration, ModelSettings
+from selector.domain.family import Family
 from selector.errors import SelectorError
 from selector.ports import Clock, Lease, Progress
 from selector.workflows.doctor import Check, checks
@@ -94,6 +95,7 @@ def setup(model: str, settings: ModelSettings) -> Setup:
         holdout=holdout.spec() if holdout else None,
         threshold=holdout.threshold if holdout else None,
         shadow=settings.shadow,
+        family=Family(model, settings.split_by) if settings.split_by else None,
     )
 
 

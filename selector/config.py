@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,9 @@ __all__ = [
     "StateSettings",
     "NOT_YET",
 ]
+
+_PLACE = re.compile(r"\{[^{}]*\}")
+"""A place for a value in the name of a family."""
 
 FILE_NAME = "selector.yaml"
 VARIABLE = "MLFLOW_SELECTOR_CONFIG"
@@ -176,14 +180,36 @@ def _across(data: dict[str, Any]) -> list[Problem]:
         text = "is missing; name at least one registered model" if "models" not in data else "must not be empty"
         return [Problem(("models",), text, at_key=True)]
     staging = data.get("staging")
+    found = _families(models) if isinstance(models, dict) else []
     if not isinstance(models, dict) or not isinstance(staging, list):
-        return []
-    found: list[Problem] = []
+        return found
     for index, item in enumerate(staging):
         name = item.get("model") if isinstance(item, dict) else None
         if isinstance(name, str) and name not in models and "${" not in name:
             text = f"{name!r} is not among the models{nearest(name, models) or '; known: ' + ', '.join(models)}"
             found.append(Problem(("staging", index, "model"), text))
+    return found
+
+
+def _families(models: dict[str, Any]) -> list[Problem]:
+    """Return what is wrong with rules for families: a name without the place for the value, or two for one family."""
+    found: list[Problem] = []
+    first: dict[tuple[str, ...], str] = {}
+    for name, settings in models.items():
+        key = settings.get("split_by") if isinstance(settings, dict) else None
+        if key is None:
+            if isinstance(settings, dict) and (place := _PLACE.search(name)):
+                text = f"holds {place[0]}, but there is no split_by; add split_by: {place[0][1:-1]}"
+                found.append(Problem(("models", name), text, at_key=True))
+            continue
+        parts = tuple(name.split(f"{{{key}}}"))
+        if len(parts) != 2 or _PLACE.search("".join(parts)):  # noqa: PLR2004 - what is before and after the place
+            text = f"the model's name needs {{{key}}} once, and no other braces, as in {name.split('{')[0]}{{{key}}}"
+            found.append(Problem(("models", name, "split_by"), text))
+        elif parts in first:
+            text = f"makes the same names as {first[parts]!r}; keep one of them"
+            found.append(Problem(("models", name, "split_by"), text))
+        first.setdefault(parts, name)
     return found
 
 

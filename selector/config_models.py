@@ -15,7 +15,7 @@ from selector.ports import HoldoutSpec
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "": (),
-    "models.*": ("split_by", "metrics", "approval", "export", "keep", "monitor", "schedule"),
+    "models.*": ("metrics", "approval", "export", "keep", "monitor", "schedule"),
 }
 """Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
@@ -167,6 +167,12 @@ class ModelSettings(Section):
     )
     filter: str = Field(
         default="", description="Only runs that match this MLflow search.", examples=["\"tags.team = 'retention'\""]
+    )
+    split_by: Word | None = Field(
+        default=None,
+        description="One rule for a family: the param, or else the tag, whose value makes the models' names; it stands"
+        " in braces in the name, as in HDBSCAN-{tech_center}, and may stand so in holdout.data.",
+        examples=["tech_center"],
     )
     metric: MetricSettings = Field(description="What candidates are ranked by: a name, or the keys below.")
     holdout: HoldoutSettings | None = Field(

@@ -26,6 +26,7 @@ _COMMENTED = (
     "models.holdout.threshold",
     "models.holdout.regression",
     "models.filter",
+    "models.split_by",
     "models.stages",
     "state.database",
     *(f"models.gates.{key}" for key in GateSettings.model_fields if key not in ("metric", "minimum", "observe")),

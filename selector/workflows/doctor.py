@@ -7,12 +7,13 @@ import fnmatch
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from selector.domain.model import Truth, Unscorable
 from selector.errors import SelectorError
 from selector.ports import Features, NewRun, RunWriter, ScoreJob
+from selector.workflows.families import known
 from selector.workflows.house import House, Setup
 
 PROBE_EXPERIMENT = "mlflow-selector-doctor"
@@ -55,6 +56,9 @@ def checks(house: House, writer: RunWriter, staging: Sequence[Path], *, dry_run:
         yield _folder(folder)
     existing = house.registry.experiments() if reached.ok else ()
     for setup in house.setups.values():
+        if setup.family is not None:
+            yield from _family(house, setup, existing, reached=bool(reached.ok))
+            continue
         yield from _model(house, setup, existing, reached=bool(reached.ok))
 
 
@@ -109,6 +113,24 @@ def _model(house: House, setup: Setup, existing: Sequence[str], *, reached: bool
     for pattern in setup.experiments:
         yield _experiment(setup.model, pattern, existing)
     yield _champion(house, setup, features)
+
+
+def _family(house: House, rule: Setup, existing: Sequence[str], *, reached: bool) -> Iterator[Check]:
+    """Check the experiments once, and holdout and champion of each member."""
+    if not reached or rule.family is None:
+        return
+    for pattern in rule.experiments:
+        yield _experiment(rule.model, pattern, existing)
+    name = f"{rule.model}: members"
+    try:
+        setups = known(house, (rule.model,))
+    except SelectorError as error:
+        yield Check(name, ok=False, detail=error.message, advice=error.advice)
+        return
+    said = f"{len(setups)}: {', '.join(s.value or '' for s in setups)}" if setups else "none yet"
+    yield Check(name, ok=True if setups else None, detail=f"{said}; made from {rule.family.split_by}")
+    for setup in setups:
+        yield from _model(house, replace(setup, experiments=()), existing, reached=reached)
 
 
 def _described(truth: Truth, setup: Setup) -> str:

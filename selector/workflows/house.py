@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import quote
 
+from selector.domain.family import Family
+from selector.domain.model import RegisteredModel, Run
 from selector.domain.policy import Policy
 from selector.errors import UsageError
 from selector.ports import Clock, HoldoutReader, HoldoutSpec, Lease, Progress, Registry, ReportWriter, Scorer, Store
@@ -15,9 +18,27 @@ def silent(_what: str, _done: int, _total: int) -> None:
     """Take note of no progress."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What was read for all members of a family at once.
+
+    Attributes:
+        runs: those of this member.
+        registered: the member's registered model; None where it does not exist yet.
+        others: runs of the whole family and of its versions, by id.
+        fresh: whether the registered model was read just now, and not with the others.
+
+    """
+
+    runs: tuple[Run, ...]
+    registered: RegisteredModel | None
+    others: Mapping[str, Run]
+    fresh: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """One registered model as it is configured.
+    """One registered model as it is configured, or one rule for a family of them.
 
     Attributes:
         experiments: names or globs of the experiments whose runs are candidates; empty: registered versions only.
@@ -25,6 +46,9 @@ class Setup:
         holdout: the labelled rows; None where only logged metrics are compared.
         threshold: probability from which on an answer counts as positive; None: 0.5, or the run's own tag.
         shadow: decide and report, write nothing.
+        family: the family that this is the rule of, or a member of; None for a model configured by its name.
+        value: which member of the family; None for the rule itself.
+        seen: what was read for the whole family; None where it has to be read.
 
     """
 
@@ -35,6 +59,9 @@ class Setup:
     holdout: HoldoutSpec | None = None
     threshold: float | None = None
     shadow: bool = False
+    family: Family | None = None
+    value: str | None = None
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +80,26 @@ class House:
     progress: Progress = field(default=silent)
 
     def setup(self, model: str) -> Setup:
-        """Return the model's set-up; raise UsageError where it is not configured."""
-        if model in self.setups:
-            return self.setups[model]
+        """Return the model's set-up; raise UsageError where it is not configured, or a family instead of a member."""
+        found = self.setups.get(model)
+        if found is not None and found.family is not None:
+            advice = "name one of its members; mlflow-selector status lists them"
+            raise UsageError(f"{model!r} is a family of models", advice=advice)
+        if found is not None:
+            return found
+        for rule in self.setups.values():
+            value = rule.family.value_of(model) if rule.family else None
+            if value is not None:
+                return self.member(rule, value)
         known = ", ".join(sorted(self.setups)) or "none"
         raise UsageError(f"model {model!r} is not in the configuration", advice=f"configured models: {known}")
 
-    def chosen(self, models: tuple[str, ...]) -> tuple[Setup, ...]:
-        """Return the set-ups of these models, or of all of them where none is named."""
-        return tuple(self.setup(m) for m in models) if models else tuple(self.setups.values())
+    def member(self, rule: Setup, value: str) -> Setup:
+        """Return the set-up of one member of a family; its holdout may be named after it too."""
+        if rule.family is None:
+            return rule
+        holdout = rule.holdout
+        if holdout is not None:
+            safe = quote(value, safe="") if "://" in holdout.data else value
+            holdout = replace(holdout, data=rule.family.fill(safe, holdout.data))
+        return replace(rule, model=rule.family.fill(value), value=value, holdout=holdout)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from selector.domain.counted import is_logged_try
+from selector.domain.family import members
 from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import (
     FINGERPRINT_TAG,
@@ -16,6 +17,7 @@ from selector.domain.model import (
     Candidate,
     Predictions,
     RegisteredModel,
+    Run,
     Truth,
     Unscorable,
 )
@@ -63,12 +65,7 @@ def observe(house: House, setup: Setup) -> Observed:
         ScoringError: models would not be confined.
 
     """
-    registered = house.registry.registered_model(setup.model)
-    runs = house.registry.runs(setup.experiments, setup.filter) if setup.experiments else ()
-    known = {run.run_id for run in runs}
-    versions = registered.versions if registered else ()
-    elsewhere = sorted({v.run_id for v in versions if v.run_id and v.run_id not in known})
-    others = house.registry.runs_by_id(elsewhere) if elsewhere else ()
+    registered, runs, others = _read(house, setup)
     candidates = gather(registered, runs, others, only_runs=bool(setup.filter))
     truth: Truth | None = None
     evaluation = Evaluation()
@@ -98,6 +95,29 @@ def observe(house: House, setup: Setup) -> Observed:
     )
     last = next((e for e in reversed(history) if e.kind == "decision"), None)
     return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last, told)
+
+
+def _read(house: House, setup: Setup) -> tuple[RegisteredModel | None, Sequence[Run], Sequence[Run]]:
+    """Return the registered model, the runs that feed it, and the runs of versions that come from elsewhere."""
+    if setup.seen is not None:
+        seen = setup.seen
+        return (
+            seen.registered,
+            seen.runs,
+            [r for i in _elsewhere(seen.registered, seen.runs) if (r := seen.others.get(i))],
+        )
+    registered = house.registry.registered_model(setup.model)
+    runs = house.registry.runs(setup.experiments, setup.filter) if setup.experiments else ()
+    if setup.family is not None:
+        runs = members(setup.family, runs).runs.get(setup.value or "", ())
+    elsewhere = _elsewhere(registered, runs)
+    return registered, runs, house.registry.runs_by_id(elsewhere) if elsewhere else ()
+
+
+def _elsewhere(registered: RegisteredModel | None, runs: Sequence[Run]) -> list[str]:
+    known = {run.run_id for run in runs}
+    versions = registered.versions if registered else ()
+    return sorted({v.run_id for v in versions if v.run_id and v.run_id not in known})
 
 
 def _evaluated(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,9 +13,10 @@ from typing import Any
 from selector.domain.approval import Answer, lapsed
 from selector.domain.counted import tries
 from selector.domain.decision import decide
-from selector.domain.model import Predictions
+from selector.domain.model import Candidate, Predictions
 from selector.domain.plans import challenger_plan, in_words, promotion_plan
 from selector.domain.promotion import NEW_VERSION, Plan
+from selector.domain.ranking import Reason, Standing
 from selector.domain.report import build
 from selector.domain.report_parts import Report
 from selector.domain.trials import behind
@@ -24,7 +24,8 @@ from selector.domain.verdict import Decision
 from selector.errors import SelectorError
 from selector.ports import Entry
 from selector.workflows.carry_out import Record, carry_out, recover
-from selector.workflows.documents import decision_document
+from selector.workflows.documents import decision_document, ranked_document
+from selector.workflows.families import Left, meant, missing_experiments
 from selector.workflows.heard import BY_TAG, record_approval
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, Observed, champion_by_ledger, observe
@@ -67,17 +68,47 @@ def select(house: House, models: Sequence[str], *, dry_run: bool, actor: str) ->
         LeaseHeldError: another instance is writing.
 
     """
-    setups = house.chosen(tuple(models))
+    chosen = meant(house, models)
     with nullcontext() if dry_run else house.lease.hold():
-        return tuple(_look_safely(house, setup, dry_run=dry_run, actor=actor) for setup in setups)
+        looks = tuple(_look_safely(house, setup, dry_run=dry_run, actor=actor) for setup in chosen.setups)
+    return (*looks, *(_failed(t.model, t.error) for t in chosen.troubles), *(_left_out(left) for left in chosen.left))
 
 
 def _look_safely(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Look:
     try:
         return look(house, setup, dry_run=dry_run, actor=actor)
     except SelectorError as error:
-        document = {"model": setup.model, "verdict": None, "error": error.message, "advice": error.advice}
-        return Look(setup.model, None, document, f"{setup.model}: {error.message}", error=error)
+        return _failed(setup.model, error)
+
+
+def _failed(model: str, error: SelectorError) -> Look:
+    document = {"model": model, "verdict": None, "error": error.message, "advice": error.advice}
+    return Look(model, None, document, f"{model}: {error.message}", error=error)
+
+
+def _left_out(left: Left) -> Look:
+    """Tell which runs of a family belong to no member."""
+    model, family = left.rule.model, left.rule.family
+    key = family.split_by if family else ""
+    reason = Reason("no-member", f"its run holds neither a param nor a tag {key}")
+    standings = [Standing(Candidate("", run.name, run), reasons=(reason,)) for run in left.runs]
+    count = len(standings)
+    text = f"{count} run{'' if count == 1 else 's'} of the family hold neither a param nor a tag {key}."
+    if not standings:
+        text = f"No run that could make a member was found; members are made from the param or tag {key}."
+    document = {
+        "model": model,
+        "verdict": "no_candidate",
+        "champion": None,
+        "previous": None,
+        "reason": text,
+        "code": "no-member",
+        "decision": None,
+        "report": None,
+        "notes": list(left.notes),
+        "ranking": [ranked_document(s) for s in standings],
+    }
+    return Look(model, None, document, f"{model}: {text}", news=bool(standings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,18 +166,29 @@ def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answe
         answer: what a person says just now to an earlier decision.
 
     """
-    if not dry_run:
-        recover(house, setup.model)
+    if not dry_run and recover(house, setup.model):
+        setup = _fresh(house, setup)
     observed = _with(observe(house, setup), answer)
     case = Case(house, setup, observed, decided(house, setup, observed), actor)
     plan = case.plan()
     if dry_run or setup.shadow or _paused(house, setup.model) is not None:
         return _looked(case, plan)
+    if plan is not None and setup.seen is not None and not setup.seen.fresh:
+        # What was read for the whole family may be old by now; nothing is written on its strength.
+        return look(house, _fresh(house, setup), dry_run=dry_run, actor=actor)
     _record_foreign_change(house, setup, observed)
     _record_answers(case)
     if _is_old_news(case):
         return _unchanged(case.decision, observed)
     return _act(case, plan)
+
+
+def _fresh(house: House, setup: Setup) -> Setup:
+    """Read a member's registered model again, but not the runs of the whole family."""
+    if setup.seen is None:
+        return setup
+    registered = house.registry.registered_model(setup.model)
+    return replace(setup, seen=replace(setup.seen, registered=registered, fresh=True))
 
 
 def decided(house: House, setup: Setup, observed: Observed) -> Decision:
@@ -162,17 +204,9 @@ def _missing_experiments(house: House, setup: Setup, observed: Observed) -> tupl
     """Say which configured experiments have nothing to offer, with the nearest name where one does not exist."""
     seen = {c.run.experiment for c in observed.snapshot.candidates if c.run}
     unseen = [p for p in setup.experiments if not any(fnmatch.fnmatchcase(name, p) for name in seen)]
-    if not unseen:
+    if not unseen or setup.family is not None:
         return ()
-    existing = house.registry.experiments()
-    notes = []
-    for pattern in unseen:
-        if any(fnmatch.fnmatchcase(name, pattern) for name in existing):
-            notes.append(f"Experiment {pattern!r} holds no run that could be a candidate.")
-            continue
-        near = difflib.get_close_matches(pattern, existing, n=1, cutoff=0.6)
-        notes.append(f"Experiment {pattern!r} does not exist" + (f"; did you mean {near[0]!r}?" if near else "."))
-    return tuple(notes)
+    return missing_experiments(house, unseen)
 
 
 def _paused(house: House, model: str) -> str | None:
