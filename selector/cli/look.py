@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 
 from selector.cli import tables
+from selector.cli.explanation import explanation
 from selector.cli.lazy import verb
 from selector.cli.options import Moment, as_json, complete_models, house, house_options, model, models
 from selector.cli.output import show
@@ -40,15 +41,16 @@ def candidates(model: str, *, as_json: bool, allow_unconfined: bool, upgrade_dat
 
 @verb("explain", example="mlflow-selector explain churn\nmlflow-selector explain churn --decision ID")
 @model
-@click.option("--decision", metavar="ID", help="Which decision. Default: the newest.")
+@click.option("--decision", metavar="ID", help="A recorded decision. Default: the present situation.")
 @as_json
-def explain(model: str, *, decision: str | None, as_json: bool) -> None:
-    """Explain why a version was promoted or not: each gate with value, bound and margin."""
-    with house(writable=False) as opened:
-        from selector.workflows import look  # noqa: PLC0415 - costs more than all the help
+@house_options
+def explain(model: str, *, decision: str | None, as_json: bool, allow_unconfined: bool, upgrade_database: bool) -> None:
+    """Explain why MODEL has this champion: each gate, what the others lack, and what would change the verdict."""
+    with house(writable=False, allow_unconfined=allow_unconfined, upgrade_database=upgrade_database) as opened:
+        from selector.workflows.explain import explain as explained  # noqa: PLC0415 - costs more than all the help
 
-        found = look.explain(opened, model, decision)
-    show(found, tables.explanation(found), as_json=as_json)
+        found = explained(opened, model, decision)
+    show(found, explanation(found), as_json=as_json)
 
 
 @verb("history", example="mlflow-selector history churn\nmlflow-selector history --at 2025-05-05T10:00:00Z --json")

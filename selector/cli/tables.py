@@ -27,11 +27,13 @@ def _score(who: Document | None) -> str | None:
     return None if value is None else f"{scores.get('metric', name)} {value:.4f}"
 
 
-def _when(text: str | None) -> str | None:
+def when(text: str | None) -> str | None:
+    """Return "2025-05-05 10:01:26" from a time in ISO 8601."""
     return text[:19].replace("T", " ") if text else None
 
 
-def _interval(low: float | None, high: float | None) -> str | None:
+def interval(low: float | None, high: float | None) -> str | None:
+    """Return "0.5658 to 0.6541"; None where there is no interval."""
     return None if low is None or high is None else f"{low:.4f} to {high:.4f}"
 
 
@@ -43,7 +45,7 @@ def status(found: Sequence[Document]) -> str:
         last = one.get("last_decision") or {}
         state = "paused" if one.get("paused") else "shadow" if one.get("shadow") else "active"
         pending = one.get("pending")
-        said = " ".join(str(part) for part in (_when(last.get("at")), last.get("verdict")) if part)
+        said = " ".join(str(part) for part in (when(last.get("at")), last.get("verdict")) if part)
         rows.append(
             (
                 one["model"],
@@ -74,7 +76,7 @@ def ranking(standings: Sequence[Document], indent: str = "  ") -> list[str]:
                 one.get("name"),
                 f"v{one['version']}" if one.get("version") else None,
                 one.get("score"),
-                _interval(one.get("low"), one.get("high")),
+                interval(one.get("low"), one.get("high")),
                 one.get("lead"),
                 _remark(one),
             )
@@ -102,48 +104,6 @@ def candidates(document: Document) -> str:
     return "\n".join([*lines, *(shown or ["  no candidates"]), *notes])
 
 
-def explanation(document: Document) -> str:
-    """Return the record of one decision: the verdict, the ranking, each gate with value, bound and margin."""
-    lines = [f"{document['model']}: {str(document.get('verdict', '')).replace('_', ' ')}. {document.get('reason', '')}"]
-    lines.append(f"  decision {document.get('decision')} of {_when(document.get('at'))} UTC by {document.get('actor')}")
-    if document.get("proof"):
-        lines.append(
-            f"  proof: {document['proof']}; metric: {document.get('metric')}; rows: {document.get('rows') or '-'}"
-        )
-    shown = ranking(document.get("ranking", ()))
-    lines += ["", *shown] if shown else []
-    gates = _gates(document.get("ranking", ()))
-    lines += ["", *gates] if gates else []
-    lines += [f"  note: {note}" for note in document.get("notes", ())]
-    turning = _turning_point(document)
-    lines += [f"  {turning}"] if turning else []
-    if document.get("report"):
-        lines.append(f"  report: {document['report']}")
-    return "\n".join(lines)
-
-
-def _gates(standings: Sequence[Document]) -> list[str]:
-    heads = ("candidate", "gate", "verdict", "value", "bound", "margin")
-    rows = [
-        (one.get("name"), gate["gate"], gate["verdict"], gate.get("value"), gate.get("bound"), gate.get("margin"))
-        for one in standings
-        for gate in one.get("gates", ())
-    ]
-    return table(heads, rows, limit=width(), indent="  ") if rows else []
-
-
-def _turning_point(document: Document) -> str:
-    """Say what would have changed the verdict, where the record holds the numbers."""
-    if document.get("verdict") == "promoted":
-        return ""
-    near = next((o for o in document.get("ranking", ()) if o.get("eligible") and not o.get("champion")), None)
-    if near is None or near.get("lead") is None or near.get("needed_lead") is None:
-        return ""
-    rows = document.get("rows_needed")
-    more = f"; about {rows} labelled rows would settle the lead it has" if rows else ""
-    return f"to be promoted {near['name']} needs a lead of {near['needed_lead']:.4f}, and has {near['lead']:+.4f}{more}"
-
-
 def brief(steps: Sequence[str]) -> list[str]:
     """Return the steps that a person wants to see: tags are counted, or listed with -v."""
     tags = [step for step in steps if step.startswith(("tag ", "remove tag "))]
@@ -159,7 +119,7 @@ def history(document: Document) -> str:
     heads = ("at (UTC)", "model", "what", "version", "before", "by", "reason")
     rows = [
         (
-            _when(e["at"]),
+            when(e["at"]),
             e["model"],
             e["kind"].replace("_", " "),
             e.get("version"),
@@ -184,7 +144,7 @@ def imported(document: Document) -> str:
             one["name"],
             one.get("format"),
             one.get("model_type"),
-            _when(one.get("created_at")),
+            when(one.get("created_at")),
             _few(one.get("metrics") or {}),
             one.get("version"),
             one.get("reason"),

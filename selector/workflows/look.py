@@ -1,4 +1,4 @@
-"""What is known right now, without changing anything: status, candidates, explanation, history."""
+"""What is known right now, without changing anything: status, candidates, history."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from selector.domain.model import NOTHING, STATUS_TAG
-from selector.errors import UsageError
 from selector.ports import Entry
 from selector.workflows.documents import SCHEMA_VERSION, entry_document, version_document
-from selector.workflows.families import known
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS
 from selector.workflows.select_champion import ALL, look
@@ -18,7 +16,7 @@ from selector.workflows.select_champion import ALL, look
 
 def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
     """Return one document per model; the number of MLflow calls does not grow with models or versions beyond pages."""
-    setups = known(house, models)
+    setups = house.chosen(tuple(models))
     registered = house.registry.registered_models([s.model for s in setups])
     last, paused = house.store.last_decisions(), house.store.paused()
     pending = {u.plan.model: u.plan for u in house.store.unfinished()}
@@ -67,33 +65,6 @@ def candidates(house: House, model: str) -> dict[str, Any]:
     """Return everything considered for this model, ranked, with the reason of each that may not compete."""
     found = look(house, house.setup(model), dry_run=True, actor="")
     return {"schema_version": SCHEMA_VERSION, **found.document}
-
-
-def explain(house: House, model: str, decision: str | None) -> dict[str, Any]:
-    """Return the record of a decision, the newest where none is named.
-
-    Raises:
-        UsageError: there is no such decision.
-
-    """
-    house.setup(model)
-    entries = house.store.entries(model, kinds=("decision",), decision=decision, newest=1)
-    if not entries:
-        what = f"no decision {decision!r}" if decision else "no decision yet"
-        raise UsageError(f"{what} for model {model!r}", advice=f"mlflow-selector history {model}")
-    entry = entries[-1]
-    page = house.reports.path(model, entry.decision or "")
-    record = {k: v for k, v in entry.details.items() if k not in {"dry_run", "refused", "inputs"}}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        **record,
-        "model": model,
-        "decision": entry.decision,
-        "at": entry.at.isoformat(),
-        "actor": entry.actor,
-        "reason": entry.reason,
-        "report": str(page) if page else None,
-    }
 
 
 def history(house: House, model: str | None, at: datetime | None) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def replay(house: House, entry: Entry) -> Decision | NotReplayable:
 
     Returns:
         The decision, or why it cannot be made again: done by hand, recorded by an early version, other rows in the
-        holdout, answers no longer kept.
+        holdout, answers no longer kept, or because this version decides otherwise.
 
     """
     found = replayed(house, entry)
@@ -62,9 +62,19 @@ def replayed(house: House, entry: Entry) -> Replayed | NotReplayable:
     if isinstance(snapshot, NotReplayable):
         return snapshot
     decision = decide(snapshot, inputs.policy, entry.decision or "")
-    if decision.evidence != entry.details.get("evidence"):
-        return NotReplayable("its record does not lead to the evidence that it was made from")
+    if _outcome(decision) != _recorded_outcome(entry):
+        return NotReplayable(f"this version decides otherwise: {decision.reason.rstrip('.')}")
     return Replayed(snapshot, inputs.policy, decision)
+
+
+def _outcome(decision: Decision) -> tuple[str, str, str | None]:
+    after = decision.champion_after
+    return decision.verdict, decision.code, after.candidate.run_id if after else None
+
+
+def _recorded_outcome(entry: Entry) -> tuple[str, str, str | None]:
+    champion = entry.details.get("champion") or {}
+    return entry.details.get("verdict", ""), entry.details.get("code", ""), champion.get("run_id")
 
 
 def _inputs(entry: Entry) -> Inputs | NotReplayable:
@@ -83,10 +93,12 @@ def _snapshot(house: House, inputs: Inputs) -> Snapshot | NotReplayable:
     truth = _truth(house, inputs.snapshot.model, inputs)
     if truth is None or isinstance(truth, NotReplayable):
         return inputs.snapshot if truth is None else truth
-    outcomes = _outcomes(house, inputs, truth)
-    if isinstance(outcomes, NotReplayable):
-        return outcomes
-    return replace(inputs.snapshot, outcomes=outcomes[0], answers=outcomes[1], truth=truth)
+    answers = _answers(house, inputs, truth)
+    if isinstance(answers, NotReplayable):
+        return answers
+    setup = Setup(inputs.snapshot.model, inputs.policy, threshold=inputs.threshold)
+    outcomes = measured(setup, inputs.snapshot.candidates, truth, Evaluation(answers=answers))
+    return replace(inputs.snapshot, outcomes=outcomes, truth=truth, answers=answers)
 
 
 def _truth(house: House, model: str, inputs: Inputs) -> Truth | NotReplayable | None:

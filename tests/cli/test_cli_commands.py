@@ -139,21 +139,21 @@ def test_what_a_person_does_goes_to_its_workflow(run, folder, fake_house, monkey
 @pytest.mark.parametrize(
     ("words", "workflow", "rest", "answer"),
     [
-        (["status", "churn"], "status", (("churn",),), []),
-        (["candidates", "churn"], "candidates", ("churn",), {"model": "churn", "ranking": []}),
-        (["explain", "churn"], "explain", ("churn", None), {"model": "churn"}),
-        (["explain", "churn", "--decision", "d1"], "explain", ("churn", "d1"), {"model": "churn"}),
-        (["history"], "history", (None, None), {"entries": []}),
-        (["history", "churn", "--at", "2025-05-05T10:01:26Z"], "history",
+        (["status", "churn"], "look.status", (("churn",),), []),
+        (["candidates", "churn"], "look.candidates", ("churn",), {"model": "churn", "ranking": []}),
+        (["explain", "churn"], "explain.explain", ("churn", None), {"model": "churn"}),
+        (["explain", "churn", "--decision", "d1"], "explain.explain", ("churn", "d1"), {"model": "churn"}),
+        (["history"], "look.history", (None, None), {"entries": []}),
+        (["history", "churn", "--at", "2025-05-05T10:01:26Z"], "look.history",
          ("churn", datetime(2025, 5, 5, 10, 1, 26, tzinfo=UTC)), {"entries": []}),
-        (["history", "--at", "2025-05-05"], "history", (None, datetime(2025, 5, 5, tzinfo=UTC)), {"entries": []}),
+        (["history", "--at", "2025-05-05"], "look.history", (None, datetime(2025, 5, 5, tzinfo=UTC)), {"entries": []}),
     ],
 )  # fmt: skip
 def test_what_changes_nothing_opens_nothing_for_writing(  # noqa: PLR0917 - fixtures
     run, folder, fake_house, monkeypatch, words, workflow, rest, answer
 ):
     calls = Calls(answer)
-    monkeypatch.setattr(f"selector.workflows.look.{workflow}", calls)
+    monkeypatch.setattr(f"selector.workflows.{workflow}", calls)
     assert run(*words).exit_code == 0
     assert calls.seen[0][:-1] == rest
     assert fake_house[0].options["writable"] is False

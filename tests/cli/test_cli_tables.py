@@ -73,22 +73,6 @@ def test_a_ranking_names_place_version_score_interval_and_reason():
     assert text.splitlines()[-1].split()[0] == "xgboost"
 
 
-def test_an_explanation_shows_each_gate_and_what_would_turn_the_verdict():
-    document = {
-        "model": "churn", "verdict": "inconclusive", "reason": "too few rows.", "decision": "d1", "actor": "root",
-        "at": "2025-05-05T10:00:00+00:00", "proof": "none", "metric": "F1", "rows": 100, "rows_needed": 900,
-        "ranking": [STANDING], "notes": ["look here"], "report": "/r/report.html",
-    }  # fmt: skip
-    text = tables.explanation(document)
-    assert text.startswith("churn: inconclusive. too few rows.\n  decision d1 of 2025-05-05 10:00:00 UTC by root")
-    assert "failed   0.0100  0.0200  -0.0100" in text
-    assert (
-        "to be promoted xgboost needs a lead of 0.0200, and has +0.0100; about 900 labelled rows would settle" in text
-    )
-    assert "note: look here" in text
-    assert text.endswith("report: /r/report.html")
-
-
 def test_status_shows_who_holds_each_alias_and_what_is_odd():
     who = {"version": 5, "run_id": "r", "name": "best", "scores": {"f1": 0.6, "metric": "binary F1", "low": 0.5}}
     found = [
