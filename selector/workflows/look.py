@@ -9,6 +9,7 @@ from typing import Any
 from selector.domain.model import NOTHING, STATUS_TAG
 from selector.ports import Entry
 from selector.workflows.documents import SCHEMA_VERSION, entry_document, version_document
+from selector.workflows.families import known
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS
 from selector.workflows.select_champion import ALL, look
@@ -16,7 +17,7 @@ from selector.workflows.select_champion import ALL, look
 
 def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
     """Return one document per model; the number of MLflow calls does not grow with models or versions beyond pages."""
-    setups = house.chosen(tuple(models))
+    setups = known(house, models)
     registered = house.registry.registered_models([s.model for s in setups])
     last, paused = house.store.last_decisions(), house.store.paused()
     pending = {u.plan.model: u.plan for u in house.store.unfinished()}
