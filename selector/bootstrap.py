@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -24,6 +25,9 @@ from selector.errors import SelectorError
 from selector.ports import Clock, Lease, Progress
 from selector.workflows.doctor import Check, checks
 from selector.workflows.house import House, Setup, silent
+
+MOST_WORKERS = 8
+"""More models at once than this use more memory than they save time, unless the operator knows better."""
 
 ABANDONED_SECONDS = 86_400.0
 """A spool folder of this age was left behind by a process that was killed."""
@@ -64,7 +68,7 @@ def open_house(
             upgrade_database=upgrade_database or config.mlflow.upgrade_database,
         )
         scorer = ConfinedScorer(
-            workers=config.scoring.workers,
+            workers=config.scoring.workers or min(MOST_WORKERS, os.cpu_count() or 1),
             memory=config.scoring.memory,
             timeout=config.scoring.timeout,
             allow_unconfined=allow_unconfined or config.scoring.allow_unconfined,

@@ -83,8 +83,12 @@ class StateSettings(Section):
 class ScoringSettings(Section):
     """How much of this machine the confined scorers may use."""
 
-    workers: int = Field(
-        default=1, ge=1, le=256, description="How many models are scored at the same time.", examples=[1]
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=256,
+        description="How many models are scored at the same time. Default: one per processor, at most 8.",
+        examples=[2],
     )
     memory: Bytes = Field(default=4 << 30, ge=64 << 20, description="Memory that one model may use.", examples=["4GiB"])
     timeout: Seconds = Field(default=60.0, description="Time that one model may take.", examples=["60s"])

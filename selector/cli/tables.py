@@ -88,10 +88,31 @@ def _remark(one: Document) -> str:
     if one.get("reasons"):
         return "; ".join(one["reasons"])
     parts = ["champion"] if one.get("champion") else []
-    parts += [f"{gate['gate']}: {gate['verdict']}" for gate in one.get("gates", ()) if gate.get("verdict") != "passed"]
+    gates = [gate for gate in one.get("gates", ()) if gate.get("verdict") != "passed"]
+    if any(gate["gate"] in _LEAD_GATES for gate in gates):
+        parts.append(_lead(one))
+    parts += [f"{gate['gate']}: {gate['verdict']}" for gate in gates if gate["gate"] not in _LEAD_GATES]
     if one.get("copies"):
         parts.append(f"same model as {', '.join(one['copies'])}")
     return "; ".join(parts) or "eligible"
+
+
+_LEAD_GATES = frozenset(
+    {
+        "lead over the champion",
+        "a better score than the champion's",
+        "effective rows that tell the two models apart",
+        "chance of such a lead by luck, all tries counted",
+    }
+)
+"""The gates of the decision rule itself: three ways to say that the lead is not there, or not proven."""
+
+
+def _lead(one: Document) -> str:
+    lead, needed = one.get("lead"), one.get("needed_lead")
+    if lead is None or lead <= 0:
+        return "not ahead of the champion"
+    return f"lead not proven; {needed:.4f} is needed" if needed is not None and lead < needed else "lead not proven"
 
 
 def candidates(document: Document) -> str:

@@ -135,7 +135,7 @@ def test_a_wrong_configuration_is_told_in_the_files_own_terms(tmp_path, text, sa
 def test_a_group_whose_keys_are_all_comments_means_its_defaults(tmp_path):
     found = load(written(tmp_path, MODEL + "    aliases:\n      # champion: x\nscoring:\nstate:\n"), {})
     assert found.models["churn"].aliases.champion == "champion"
-    assert found.scoring.workers == 1
+    assert found.scoring.workers is None
 
 
 def test_text_needs_no_quotes(tmp_path):
@@ -233,3 +233,39 @@ def test_an_address_with_its_password_in_the_file_is_worth_a_warning(tmp_path):
     found = load(path, {})
     assert len(literal_passwords(found)) == 1
     assert "hunter2" not in "".join(literal_passwords(found)) + repr(found) + str(found.masked())
+
+
+def _problem(tmp_path, models):
+    path = tmp_path / "selector.yaml"
+    path.write_text(f"models:\n{models}")
+    with pytest.raises(ConfigurationError) as caught:
+        load(path)
+    return str(caught.value)
+
+
+def test_a_rule_for_a_family_is_read_with_its_place_for_the_value(tmp_path):
+    path = tmp_path / "selector.yaml"
+    path.write_text(
+        "models:\n  HDBSCAN-{tech_center}:\n    split_by: tech_center\n    metric: {name: silhouette_score}\n"
+        "    holdout: {data: 'holdouts/{tech_center}.csv', target: y}\n"
+    )
+    (settings,) = load(path).models.values()
+    assert settings.split_by == "tech_center"
+    assert settings.holdout.data == str(tmp_path / "holdouts" / "{tech_center}.csv")
+
+
+@pytest.mark.parametrize(
+    ("models", "said"),
+    [
+        ("  HDBSCAN:\n    split_by: center\n    metric: f1\n", "needs {center} once"),
+        ("  H-{center}-{center}:\n    split_by: center\n    metric: f1\n", "needs {center} once"),
+        ("  H-{center}-{x}:\n    split_by: center\n    metric: f1\n", "no other braces"),
+        ("  H-{center}:\n    metric: f1\n", "add split_by: center"),
+        (
+            "  H-{a}:\n    split_by: a\n    metric: f1\n  H-{b}:\n    split_by: b\n    metric: f1\n",
+            "makes the same names as 'H-{a}'",
+        ),
+    ],
+)
+def test_a_rule_for_a_family_that_makes_no_sense_is_refused(tmp_path, models, said):
+    assert said in _problem(tmp_path, models)
