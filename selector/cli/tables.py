@@ -54,11 +54,18 @@ def status(found: Sequence[Document]) -> str:
                 _version(one.get("challenger")),
                 _version(one.get("previous")),
                 one.get("health"),
-                f"{pending['kind']} unfinished" if pending else state,
+                _pending(pending) if pending else state,
                 said,
             )
         )
     return "\n".join(table(heads, rows, limit=width()))
+
+
+def _pending(pending: Document) -> str:
+    if pending["kind"] != "approval":
+        return f"{pending['kind']} unfinished"
+    who = f"v{pending['version']}" if pending.get("version") else pending.get("name")
+    return f"{who} awaits approval of {pending['decision']}"
 
 
 def ranking(standings: Sequence[Document], indent: str = "  ") -> list[str]:

@@ -10,6 +10,7 @@ from selector.domain.model import NOTHING, STATUS_TAG
 from selector.ports import Entry
 from selector.workflows.documents import SCHEMA_VERSION, entry_document, version_document
 from selector.workflows.families import known
+from selector.workflows.heard import ANSWERS
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS
 from selector.workflows.select_champion import ALL, look
@@ -36,11 +37,30 @@ def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
                 "health": "unknown",
                 "paused": setup.model in paused or ALL in paused,
                 "shadow": setup.shadow,
-                "pending": {"kind": plan.kind, "decision": plan.id} if plan else None,
+                "pending": {"kind": plan.kind, "decision": plan.id} if plan else _awaiting(house, entry),
                 "last_decision": _last(entry),
             }
         )
     return found
+
+
+def _awaiting(house: House, last: Entry | None) -> dict[str, Any] | None:
+    """Return the question that waits for a person, unless it has its answer or another champion came since."""
+    if last is None or last.details.get("verdict") != "awaiting_approval":
+        return None
+    since = house.store.entries(last.model, kinds=(*ANSWERS, *REIGN_ENDS), newest=1)
+    if since and (since[-1].decision == last.decision or since[-1].at > last.at):
+        return None
+    offers = last.details.get("offers") or ({},)
+    who = next((o for o in offers if o.get("proposed")), offers[0])
+    at = last.at.isoformat()
+    return {
+        "kind": "approval",
+        "decision": last.decision,
+        "version": who.get("version"),
+        "name": who.get("name"),
+        "since": at,
+    }
 
 
 def _last(entry: Entry | None) -> dict[str, Any] | None:
