@@ -55,7 +55,7 @@ def _unfit(candidate: Candidate, metric: Metric) -> tuple[Reason, ...]:
     run = candidate.run
     if run is not None and run.status != "FINISHED":
         return (Reason("run-not-finished", f"its run is {run.status}, not FINISHED"),)
-    if run is None and candidate.run_id is not None:
+    if run is None and candidate.run_id:
         return (Reason("run-deleted", f"its run {candidate.run_id} is deleted or unknown"),)
     if not candidate.uri:
         return (Reason("no-model", "its run logged no model" + _sums_up(candidate, metric)),)

@@ -162,6 +162,38 @@ def test_one_run_is_found_by_its_id(registry, name, new_run):
     assert (run.run_id, run.experiment, run.status, run.models) == (written.run_id, name, "FINISHED", ())
 
 
+def test_runs_are_found_by_their_ids_whatever_their_experiment(registry, name, new_run):
+    first = registry.write(new_run(1))
+    second = registry.write(new_run(2, experiment=f"{name} two"))
+    registry.write(new_run(3))
+    found = {run.run_id: (run.name, run.experiment) for run in registry.runs_by_id([second.run_id, first.run_id])}
+    assert found == {first.run_id: ("run 1", name), second.run_id: ("run 2", f"{name} two")}
+
+
+def test_deleted_and_unknown_runs_are_left_out_and_ids_asked_twice_come_once(registry, new_run):
+    kept, deleted = registry.write(new_run(1)), registry.write(new_run(2))
+    registry.delete_run(deleted.run_id)
+    asked = [kept.run_id, deleted.run_id, "0" * 32, "it's no id", "", kept.run_id]
+    assert [run.run_id for run in registry.runs_by_id(asked)] == [kept.run_id]
+
+
+def test_more_ids_than_fit_one_question_are_all_answered(registry, new_run):
+    written = [registry.write(new_run(day, model_folder=None)).run_id for day in range(3)]
+    unknown = [f"{number:032x}" for number in range(450)]
+    asked = [*unknown[:200], written[0], *unknown[200:400], written[1], *unknown[400:], written[2]]
+    assert {run.run_id for run in registry.runs_by_id(asked)} == set(written)
+
+
+def test_no_ids_ask_nothing(registry, monkeypatch):
+    def refuse(*_args, **_more):
+        raise AssertionError("a question was asked")
+
+    for inner in ("_read", "_connection"):
+        if hasattr(registry, inner):
+            monkeypatch.setattr(registry, inner, refuse)
+    assert registry.runs_by_id([]) == ()
+
+
 def test_an_unknown_run_is_none(registry):
     assert registry.run("0123456789abcdef0123456789abcdef") is None
 

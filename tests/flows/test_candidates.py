@@ -7,6 +7,7 @@ import pytest
 from selector.adapters.scorer_memory import model_of
 from selector.domain.model import LoggedModel, ModelVersion
 from selector.domain.policy import Policy
+from selector.workflows import select_champion
 
 PARENT = "mlflow.parentRunId"
 
@@ -257,3 +258,101 @@ def f1_of(world, wrong):
     answers, truth = world.answers(wrong, seed), world.truth.labels.tolist()
     right = sum(a and t for a, t in zip(answers, truth, strict=True))
     return 2 * right / (sum(answers) + sum(truth))
+
+
+class TestExperimentsThatComeAndGo:
+    def setup_for(self, world, *experiments):
+        house = world.house
+        return replace(house, setups={"churn": replace(house.setups["churn"], experiments=experiments)})
+
+    def look(self, world, house):
+        world.clock.advance(60)
+        return select_champion.select(house, ("churn",), dry_run=False, actor="test")[0]
+
+    def test_a_glob_goes_on_with_the_experiment_of_the_next_year(self, world):
+        house = self.setup_for(world, "churn_*")
+        world.train("old", 300, experiment="churn_2025")
+        world.train("not meant", 100, experiment="fraud_2025")
+        assert self.look(world, house).document["champion"]["name"] == "old"
+
+        world.train("new", 200, experiment="churn_2026")
+
+        look = self.look(world, house)
+        assert (look.decision.verdict, look.document["champion"]["name"]) == ("promoted", "new")
+        assert look.document["previous"]["name"] == "old"
+
+    def test_a_deleted_experiment_takes_its_candidates_along_and_leaves_the_champion(self, world):
+        house = self.setup_for(world, "churn_*")
+        old = world.train("old", 300, experiment="churn_2025")
+        world.train("other", 310, experiment="churn_2025")
+        self.look(world, house)
+        for run in world.registry.runs(("churn_2025",)):
+            world.registry.delete_run(run.run_id)
+
+        look = self.look(world, house)
+
+        assert world.champion() == old.run_id
+        assert look.decision.verdict in ("kept", "inconclusive")
+        assert len(look.document["ranking"]) == 1
+
+        world.train("new", 200, experiment="churn_2026")
+        assert self.look(world, house).document["champion"]["name"] == "new"
+
+    def test_an_experiment_that_appears_later_is_found_without_a_word(self, world):
+        house = self.setup_for(world, "churn", "later")
+        world.train("old", 300, experiment="churn")
+        assert self.look(world, house).document["notes"] == ["Experiment 'later' does not exist."]
+
+        world.train("new", 200, experiment="later")
+
+        look = self.look(world, house)
+        assert look.document["champion"]["name"] == "new"
+        assert not any("does not exist" in note for note in look.document["notes"])
+
+
+class TestVersions:
+    def test_two_versions_of_one_model_compete_as_one(self, world):
+        run = world.train("a", 300)
+        for number in (1, 2):
+            world.registry.add_version("churn", ModelVersion(number, run.models[0].uri, run_id=run.run_id))
+
+        look = world.look()
+
+        assert [line["codes"] for line in look.document["ranking"]] == [[], ["copy"]]
+        assert [v.version for v in world.model.versions] == [1, 2]
+
+    def test_a_version_from_another_experiment_competes(self, world):
+        world.train("here", 300)
+        there = world.train("there", 200, experiment="other")
+        world.registry.add_version("churn", ModelVersion(1, there.models[0].uri, run_id=there.run_id))
+
+        assert world.look().document["champion"]["name"] == "there"
+        assert world.model.aliases["champion"] == 1
+
+    @pytest.mark.parametrize("run_id", [None, ""])
+    def test_a_version_without_a_run_competes_under_its_number(self, world, run_id):
+        world.registry.files["models:/m-x"] = model_of(world.answers(200))
+        world.registry.add_version("churn", ModelVersion(4, "models:/m-x", run_id=run_id))
+        world.train("here", 300)
+
+        look = world.look()
+
+        assert look.document["champion"]["name"] == "version 4"
+        assert world.model.aliases["champion"] == 4
+
+    def test_an_alias_at_a_version_that_is_gone_stops_and_says_so(self, world):
+        world.train("a", 300)
+        world.look()
+        world.registry._models["churn"].versions.clear()
+
+        look = world.look()
+
+        assert (look.decision.verdict, look.decision.code) == ("inconclusive", "champion-gone")
+        assert "version 1, which is gone" in look.decision.reason
+
+    def test_a_version_that_is_registered_while_its_run_still_trains_does_not_compete(self, world):
+        world.train("done", 300)
+        run = world.train("training", 100, status="RUNNING")
+        world.registry.add_version("churn", ModelVersion(1, run.models[0].uri, run_id=run.run_id))
+
+        assert codes(world.look())["training"] == ["run-not-finished"]

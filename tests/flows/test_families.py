@@ -15,7 +15,7 @@ from selector.workflows.house import Setup
 TEMPLATE = "HDBSCAN-{tech_center}"
 
 
-class Family_:
+class FamilyWorld:
     """A world in which one rule stands for a model of each tech center."""
 
     def __init__(self, world, **changes):
@@ -44,7 +44,7 @@ class Family_:
 
 @pytest.fixture
 def family(world):
-    return Family_(world)
+    return FamilyWorld(world)
 
 
 def test_each_member_gets_its_own_champion(family):
@@ -152,7 +152,7 @@ def test_a_model_that_is_configured_by_name_is_no_member(family):
 
 
 def test_a_member_is_judged_on_its_own_holdout(world):
-    family = Family_(world, holdout=HoldoutSpec("rows of {tech_center}", "Churn", "Yes"))
+    family = FamilyWorld(world, holdout=HoldoutSpec("rows of {tech_center}", "Churn", "Yes"))
     house = family.house
     house.holdouts.truths["rows of North"] = world.truth
     family.train("a", 300, "North")
@@ -167,7 +167,7 @@ def test_a_member_is_judged_on_its_own_holdout(world):
 def test_a_quiet_look_takes_as_many_questions_for_many_members_as_for_few(new_world):
     reads = []
     for count in (3, 30):
-        family = Family_(new_world())
+        family = FamilyWorld(new_world())
         for number in range(count):
             family.train(f"m{number}", 300 + number, f"center {number}")
         family.select()
