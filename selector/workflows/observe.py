@@ -65,7 +65,7 @@ def observe(house: House, setup: Setup) -> Observed:
         ScoringError: models would not be confined.
 
     """
-    registered, runs, others = _read(house, setup)
+    registered, runs, others = read_registry(house, setup)
     candidates = gather(registered, runs, others, only_runs=bool(setup.filter))
     truth: Truth | None = None
     evaluation = Evaluation()
@@ -97,7 +97,7 @@ def observe(house: House, setup: Setup) -> Observed:
     return Observed(snapshot, evaluation.answers, evaluation.bytes, evaluation.scored, last, told)
 
 
-def _read(house: House, setup: Setup) -> tuple[RegisteredModel | None, Sequence[Run], Sequence[Run]]:
+def read_registry(house: House, setup: Setup) -> tuple[RegisteredModel | None, Sequence[Run], Sequence[Run]]:
     """Return the registered model, the runs that feed it, and the runs of versions that come from elsewhere."""
     if setup.seen is not None:
         seen = setup.seen

@@ -141,6 +141,8 @@ def test_what_a_person_does_goes_to_its_workflow(run, folder, fake_house, monkey
     [
         (["status", "churn"], "look.status", (("churn",),), []),
         (["candidates", "churn"], "look.candidates", ("churn",), {"model": "churn", "ranking": []}),
+        (["compare", "churn"], "compare.compare", ("churn", ()), {"model": "churn", "versions": []}),
+        (["compare", "churn", "4", "8"], "compare.compare", ("churn", (4, 8)), {"model": "churn", "versions": []}),
         (["explain", "churn"], "explain.explain", ("churn", None), {"model": "churn"}),
         (["explain", "churn", "--decision", "d1"], "explain.explain", ("churn", "d1"), {"model": "churn"}),
         (["history"], "look.history", (None, None), {"entries": []}),
