@@ -175,7 +175,7 @@ def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answe
         return _looked(case, plan)
     if plan is not None and setup.seen is not None and not setup.seen.fresh:
         # What was read for the whole family may be old by now; nothing is written on its strength.
-        return look(house, _fresh(house, setup), dry_run=dry_run, actor=actor)
+        return look(house, _fresh(house, setup), dry_run=dry_run, actor=actor, answer=answer)
     _record_foreign_change(house, setup, observed)
     _record_answers(case)
     if _is_old_news(case):
