@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from selector.adapters.registry_mlflow_credit import credited, outputs
+from selector.adapters.registry_mlflow_datasets import linked_to, measured_on, trained_on
 from selector.domain.model import LoggedModel, ModelVersion, RegisteredModel, Run
 
 PROMPT_TAG = "mlflow.prompt.is_prompt"
@@ -43,11 +44,12 @@ def run_value(run: Any, experiment: str, models: Iterable[Any] = ()) -> Run:
     undefined = frozenset(key for key, value in run.data.metrics.items() if math.isnan(value))
     models = tuple(models)
     own = credited(run, models)
-    logged = tuple(logged_model(model, undefined, own[model.model_id]) for model in models)
+    inputs = tuple(getattr(getattr(run, "inputs", None), "dataset_inputs", None) or ())
+    trained = trained_on(inputs)
+    logged = tuple(logged_model(model, undefined, own[model.model_id], trained) for model in models)
     tags = dict(run.data.tags)
     names = {model.name for model in logged}
     older = tuple(model for model in _models_of_tag(run.info.run_id, tags) if model.name not in names)
-    inputs = getattr(getattr(run, "inputs", None), "dataset_inputs", None) or ()
     deleted = run.info.lifecycle_stage == "deleted"
     return Run(
         run_id=run.info.run_id,
@@ -61,11 +63,13 @@ def run_value(run: Any, experiment: str, models: Iterable[Any] = ()) -> Run:
         tags=MappingProxyType(tags),
         models=logged + older,
         outputs=outputs(run),
-        datasets=frozenset(str(entry.dataset.digest) for entry in inputs if entry.dataset.digest),
+        datasets=measured_on(inputs),
     )
 
 
-def logged_model(model: Any, undefined: frozenset[str], own: Iterable[Any]) -> LoggedModel:
+def logged_model(
+    model: Any, undefined: frozenset[str], own: Iterable[Any], trained: frozenset[str] = frozenset()
+) -> LoggedModel:
     """Make a LoggedModel of MLflow 3's own. A metric logged more than once counts as it was logged last.
 
     Args:
@@ -73,6 +77,7 @@ def logged_model(model: Any, undefined: frozenset[str], own: Iterable[Any]) -> L
         undefined: metrics that are NaN in its run. MLflow 3.17 stores a model's NaN as 0 (its SQL store keeps the
             flag for runs only), and 0 would be the best of losses.
         own: the metrics that are about this very model.
+        trained: digests of its run's training data, which no metric counts as measured on.
 
     """
     metrics = sorted(own, key=lambda metric: (metric.step or 0, metric.timestamp or 0))
@@ -82,7 +87,7 @@ def logged_model(model: Any, undefined: frozenset[str], own: Iterable[Any]) -> L
         uri=f"models:/{model.model_id}",
         name=model.name or "model",
         metrics=MappingProxyType(values),
-        datasets=frozenset(str(metric.dataset_digest) for metric in metrics if metric.dataset_digest),
+        datasets=linked_to(metrics, trained),
         ready=str(getattr(model.status, "name", model.status)).upper().endswith("READY"),
         created_at=moment(model.creation_timestamp),
     )

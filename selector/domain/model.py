@@ -55,7 +55,7 @@ class Run:
     Attributes:
         status: MLflow's word: RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
         metrics: the last value of each key; NaN and infinities are kept as they are.
-        datasets: digests of the datasets in the run's inputs.
+        datasets: digests of the datasets in the run's inputs that are not training data.
         outputs: how many models the run says that it logged, also where `models` was not read.
 
     """
