@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 WORKERS ?= auto
 
-.PHONY: demo test check lint types contracts live bench docs lock clean
+.PHONY: demo test check lint types contracts live lowest bench docs lock clean
 
 demo: $(READY)
 	$(BIN)/mlflow-selector demo --again demo
@@ -17,6 +17,13 @@ test: $(READY)
 
 live: $(READY)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "live or postgres or browser"
+
+# The oldest versions that pyproject.toml admits: what decides, scores and imports has to work with them as well.
+lowest: requirements/lowest.txt
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --quiet --require-hashes -r requirements/lowest.txt
+	$(VENV)-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -p no:cacheprovider \
+		tests/domain tests/config tests/flows tests/adapters/test_scorer_confined.py tests/migrations/test_import_into_mlflow.py
 
 check: lint types contracts
 
@@ -34,12 +41,14 @@ bench: $(READY)
 	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 docs: $(READY)
-	$(BIN)/python -m selector.config_reference
+	REGENERATE=1 $(BIN)/pytest tests/config/test_generated_files.py
 
 # Needs uv; everything else here works without it.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		pyproject.toml --extra postgres --group dev -o requirements/dev.txt
+	uv pip compile --resolution lowest-direct --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header pyproject.toml --extra postgres --group dev -o requirements/lowest.txt
 
 $(READY): requirements/dev.txt pyproject.toml
 	@echo "Setting up $(VENV): some minutes the first time"
@@ -51,4 +60,4 @@ $(READY): requirements/dev.txt pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) demo dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest demo dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
