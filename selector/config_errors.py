@@ -79,7 +79,11 @@ def _problem(detail: Any, document: Document, root: type[BaseModel]) -> Problem:
         return Problem(location, _unknown(location, root), at_key=True)
     if detail["type"] == "missing":
         return Problem(location, _missing(location), at_key=True)
-    return Problem(location, _sentence(detail, document.at(location)))
+    value = document.at(location)
+    above = document.at(location[:-1]) if value is None and location else None
+    if isinstance(above, str):  # a short form: one word stands for a group of keys
+        value = above
+    return Problem(location, _sentence(detail, value))
 
 
 def _reason(detail: Any) -> str:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
 
 from selector.config_gates import ALL, GateSettings
 from selector.config_section import Fraction, Section, Words, nothing_given
-from selector.config_values import Address, AliasName, Word
+from selector.config_values import Address, AliasName, Seconds, Word
 from selector.domain.metric import Metric, metric
-from selector.domain.policy import Aliases, Policy
+from selector.domain.policy import Aliases, Approval, Policy
 from selector.ports import HoldoutSpec
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "": (),
-    "models.*": ("metrics", "approval", "export", "keep", "monitor", "schedule"),
+    "models.*": ("metrics", "export", "keep", "monitor", "schedule"),
 }
 """Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
@@ -156,6 +157,40 @@ class WithoutHoldoutSettings(Section):
     )
 
 
+def _nobody_is_asked() -> Any:
+    """Return what stands for `approval` where the file leaves it out."""
+    return {"required": False}
+
+
+class ApprovalSettings(Section):
+    """Whether a person has to agree before anything is promoted: yes or no, or the keys below."""
+
+    shorthand: ClassVar[str | None] = "required"
+    required: bool = Field(
+        default=True,
+        description="Ask before anything is promoted. What is too good to be true waits for a person all the same.",
+        examples=[False],
+    )
+    expires: Seconds | None = Field(
+        default=None,
+        description="A question, and an approval that could not be acted on, lapse after this time. Default: never.",
+        examples=["7d"],
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_or_no(cls, data: Any) -> Any:
+        return {"required": data} if isinstance(data, bool) else data
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "boolean"}, handler(core_schema)]}
+
+    def rule(self) -> Approval:
+        """Return the rule in the domain's words."""
+        return Approval(self.required, self.expires)
+
+
 class ModelSettings(Section):
     """How the champion of one registered model is chosen."""
 
@@ -207,6 +242,11 @@ class ModelSettings(Section):
     )
     gates: tuple[GateSettings, ...] | None = Field(
         default=None, description="Further conditions that a winner has to meet, one each; see docs/gates.md."
+    )
+    approval: ApprovalSettings = Field(
+        default_factory=_nobody_is_asked,
+        description="Whether a person has to agree before anything is promoted: true, or the keys below; see"
+        " docs/approval.md.",
     )
     aliases: AliasSettings = Field(default_factory=nothing_given, description="The alias names used in MLflow.")
     stages: Literal["mirror"] | None = Field(
@@ -268,5 +308,6 @@ class ModelSettings(Section):
             aliases=Aliases(self.aliases.champion, self.aliases.challenger, self.aliases.previous),
             mirror_stages=self.stages == "mirror",
             nested=self.nested,
+            approval=self.approval.rule(),
             gates=tuple(g for s in self.gates or () for g in s.gates(self.metric.metric())),
         )

@@ -24,6 +24,7 @@ def render_markdown(report: Report) -> str:
         escaped(report.reason),
         *(f"**{escaped(report.warning)}**" for _ in range(bool(report.warning))),
         *(f"**Held for a person.** {escaped(h.text)} ({escaped(h.code)})" for h in report.held),
+        *(["**To answer:**", "\n".join(_code(c) for c in report.answer)] if report.answer else []),
         *(escaped(n) for n in report.notes),
         _facts(report),
         *_change(report),

@@ -87,7 +87,29 @@ def _marking(what: Mark, help_text: str) -> Verb:
 archive = _marking("archive", "Put VERSION of MODEL aside as archived; it does not compete any more.")
 restore = _marking("restore", "Take VERSION of MODEL out of the archive.")
 quarantine = _marking("quarantine", "Keep VERSION of MODEL from ever being promoted, until it is cleared.")
-clear = _marking("clear", "Take VERSION of MODEL out of quarantine.")
+
+
+@verb("clear", example="mlflow-selector clear churn 4\nmlflow-selector clear churn 20261120T214000-7f3a91c2")
+@model
+@click.argument("what", metavar="VERSION|DECISION")
+@reason
+@dry_run
+@as_json
+def clear(model: str, what: str, *, reason: str, dry_run: bool, as_json: bool) -> None:
+    """Let VERSION of MODEL compete again after a quarantine or a rejection.
+
+    A candidate that was rejected before it was registered is named by the DECISION that was answered.
+    """
+    with house(writable=not dry_run) as opened:
+        if what.isdecimal():
+            from selector.workflows import by_hand  # noqa: PLC0415 - costs more than all the help
+
+            done = by_hand.mark(opened, model, int(what), "clear", dry_run=dry_run, actor=actor(), reason=reason)
+        else:
+            from selector.workflows import approval  # noqa: PLC0415 - the same
+
+            done = approval.clear_rejection(opened, model, what, dry_run=dry_run, actor=actor(), reason=reason)
+    _tell(done, as_json=as_json)
 
 
 @verb("pause", example='mlflow-selector pause churn --reason "data freeze"')

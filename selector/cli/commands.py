@@ -37,6 +37,8 @@ COMMANDS: dict[str, tuple[Listed, ...]] = {
     ),
     "Act": (
         Listed("select", "selector.cli.select:select", "Look now: decide, carry out, report."),
+        Listed("approve", "selector.cli.approval:approve", "Approve a decision that awaits a person; promote."),
+        Listed("reject", "selector.cli.approval:reject", "Reject the candidate of a decision."),
         Listed("promote", "selector.cli.by_hand:promote", "Make a version champion, through the same gates."),
         Listed("rollback", "selector.cli.by_hand:rollback", "Go back to the previous good champion."),
         Listed("archive", "selector.cli.by_hand:archive", "Put a version aside as archived."),

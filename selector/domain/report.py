@@ -104,6 +104,7 @@ def build(
         confinement=words.sentence(confinement),
         done=() if dry_run else tuple(words.sentence(d) for d in done),
         undo=words.undo_words(decision.model) if _can_be_undone(decision) and done and not dry_run else "",
+        answer=() if dry_run else words.answer_words(decision),
         notes=tuple(words.stopped(n) for n in decision.notes),
         environment={str(k): words.quiet(str(v)) for k, v in environment.items()},
     )

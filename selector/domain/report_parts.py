@@ -203,6 +203,7 @@ class Report:
         warning: what the reader must know before anything else; empty mostly.
         done: what was changed in MLflow, one sentence each; empty where nothing was.
         undo: the command that takes it back; empty where nothing was changed.
+        answer: the commands that approve or reject a candidate; empty where nobody is asked.
 
     """
 
@@ -234,5 +235,6 @@ class Report:
     confinement: str
     done: tuple[str, ...]
     undo: str
+    answer: tuple[str, ...]
     notes: tuple[str, ...]
     environment: Mapping[str, str]

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from selector.domain.approval import commands
 from selector.domain.gates import GateResult
 from selector.domain.metric import Metric
 from selector.domain.policy import Policy
@@ -109,6 +110,9 @@ def headline(decision: Decision, *, dry_run: bool, winner_version: int | None = 
         if decision.champion is not None:
             rest += f" in place of {called(decision.champion)}"
         return f"{'Would be promoted' if dry_run else word}: {rest}."
+    if decision.proposed is not None:
+        place = f" in place of {called(after)}" if after is not None else ""
+        return f"{word}: {called(decision.proposed)} would be the champion of {model}{place}."
     if after is not None:
         return f"{word}: {called(after)} stays champion of {model}."
     return f"{word}: {model} has no champion."
@@ -190,6 +194,8 @@ def policy_words(policy: Policy, metric: Metric) -> tuple[str, ...]:
     words += [f"Gate{', only observed' if gate.observe else ''}: {gate.name}." for gate in policy.gates]
     if policy.mirror_stages:
         words.append("The stages Production and Archived are kept in step.")
+    if policy.approval.required:
+        words.append("A person has to agree before anything is promoted.")
     return tuple(quiet(w) for w in words)
 
 
@@ -198,6 +204,8 @@ def why_not(standing: Standing, decision: Decision, winner_version: int | None =
     if standing.reasons:
         first, *more = standing.reasons
         return Reason(first.code, " ".join(sentence(r.text) for r in (first, *more)))
+    if standing is decision.proposed:
+        return Reason("awaits-approval", "It waits for a person to agree.")
     if standing.champion and decision.winner is not None:
         return Reason(
             "replaced", f"It was the champion; {_lead_of(decision.winner, standing, decision.metric, winner_version)}"
@@ -251,6 +259,11 @@ def _lead_of(better: Standing, worse: Standing, metric: Metric, version: int | N
         return f"{name} was preferred."
     lead = metric.lead(better.score, worse.score)
     return f"{name} scores the same." if lead == 0 else f"{name} scores {figure(lead)} better."
+
+
+def answer_words(decision: Decision) -> tuple[str, ...]:
+    """Return the commands that approve or reject the candidates that a decision offers to a person."""
+    return tuple(quiet(c) for c in commands(decision.model, decision.id, decision.proposed, decision.offers))
 
 
 def undo_words(model: str) -> str:

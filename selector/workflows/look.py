@@ -10,7 +10,7 @@ from selector.domain.model import NOTHING, STATUS_TAG
 from selector.ports import Entry
 from selector.workflows.documents import SCHEMA_VERSION, entry_document, version_document
 from selector.workflows.families import known
-from selector.workflows.heard import ANSWERS
+from selector.workflows.heard import ANSWERS, offers_of
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS
 from selector.workflows.select_champion import ALL, look
@@ -51,8 +51,8 @@ def _awaiting(house: House, last: Entry | None) -> dict[str, Any] | None:
     since = house.store.entries(last.model, kinds=(*ANSWERS, *REIGN_ENDS), newest=1)
     if since and (since[-1].decision == last.decision or since[-1].at > last.at):
         return None
-    offers = last.details.get("offers") or ({},)
-    who = next((o for o in offers if o.get("proposed")), offers[0])
+    offers = offers_of(last)
+    who = next((o for o in offers if o.get("proposed")), {})
     at = last.at.isoformat()
     return {
         "kind": "approval",
