@@ -131,7 +131,7 @@ def _evaluated(
         needs = setup.policy.gates_need
         evaluation = evaluate(house, worth, truth.digest, features, timed=needs("timings"), facts=needs("facts"))
         unscorable = {uri for uri, answer in evaluation.answers.items() if isinstance(answer, Unscorable)}
-        if not any(c.trials and c.uri in unscorable for c in chosen):
+        if not {c.uri for c in chosen if c.trials} & (unscorable - hopeless):
             return chosen, evaluation
         hopeless |= unscorable
 

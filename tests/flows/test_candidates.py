@@ -172,6 +172,15 @@ class TestTrialsOfATuningRun:
 
         assert lines(world.look(dry_run=True))["trial 2"]["needed_lead"] > one
 
+    def test_trials_that_the_champion_was_chosen_from_count_no_more(self, world, tuning):
+        tuning()
+        world.look()
+        world.train("new", 190, seed=20)
+
+        luck = world.look(dry_run=True).decision.luck
+
+        assert (luck.judged, luck.trials, luck.effective) == (1, 0, 1.0)
+
     def test_refused_trials_raise_the_bar_for_later_challengers(self, world, tuning):
         world.train("old", 190, seed=9)
         world.look()
