@@ -136,11 +136,22 @@ def test_what_a_person_does_goes_to_its_workflow(run, folder, fake_house, monkey
     assert json.loads(run(*words, "--json").stdout)["model"] == "churn"
 
 
+TRACK = {"promotions": 0, "not_held": 0, "within_luck": 0, "regret": 0.0, "mean_regret": None, "champion": None}
+BACKTEST = {
+    "model": "churn",
+    "metric": "F1",
+    "policy": {"source": "x", "rule": "proven", "confidence": 0.95, "minimum_gain": 0.005},
+    "moments": [],
+    "summary": {track: dict(TRACK) for track in ("policy", "recorded", "highest")},
+}
+
+
 @pytest.mark.parametrize(
     ("words", "workflow", "rest", "answer"),
     [
         (["status", "churn"], "look.status", (("churn",),), []),
         (["candidates", "churn"], "look.candidates", ("churn",), {"model": "churn", "ranking": []}),
+        (["backtest", "churn"], "backtest.backtest", ("churn", None, ""), BACKTEST),
         (["compare", "churn"], "compare.compare", ("churn", ()), {"model": "churn", "versions": []}),
         (["compare", "churn", "4", "8"], "compare.compare", ("churn", (4, 8)), {"model": "churn", "versions": []}),
         (["explain", "churn"], "explain.explain", ("churn", None), {"model": "churn"}),
@@ -160,6 +171,18 @@ def test_what_changes_nothing_opens_nothing_for_writing(  # noqa: PLR0917 - fixt
     assert calls.seen[0][:-1] == rest
     assert fake_house[0].options["writable"] is False
     assert json.loads(run(*words, "--json").stdout)["schema_version"] == 1
+
+
+def test_a_backtest_tries_the_policy_of_the_file(run, folder, fake_house, monkeypatch):
+    calls = Calls(BACKTEST)
+    monkeypatch.setattr("selector.workflows.backtest.backtest", calls)
+    (folder / "strict.yaml").write_text("minimum_gain: 0.1\n")
+    assert run("backtest", "churn", "--policy", "strict.yaml").exit_code == 0
+    assert calls.seen[0][1].minimum_gain == 0.1
+    assert calls.seen[0][2] == "strict.yaml"
+    (folder / "strict.yaml").write_text("minimum_gian: 0.1\n")
+    result = run("backtest", "churn", "--policy", "strict.yaml")
+    assert (result.exit_code, "did you mean 'minimum_gain'" in result.stderr) == (78, True)
 
 
 def test_json_says_null_for_what_json_cannot_say_and_times_in_utc(run, folder, fake_house, monkeypatch):
