@@ -51,6 +51,13 @@ class Registry(Protocol):
         """Return those of the runs that exist and are not deleted, whatever their experiment, in O(pages) calls."""
         ...
 
+    def metric_values(self, run_ids: Sequence[str], key: str) -> Mapping[str, tuple[tuple[int, int, float], ...]]:
+        """Return all that the runs logged under the key, as (step, milliseconds since 1970, value), by run id.
+
+        Sorted; runs without any, or unknown ones, are left out. One call a run: ask only for what is needed.
+        """
+        ...
+
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases, or None."""
         ...

@@ -77,6 +77,12 @@ class MemoryRegistry(MemoryState):
         """Return those of the runs that exist and are not deleted."""
         return tuple(found for run_id in dict.fromkeys(run_ids) if (found := self.run(run_id)) is not None)
 
+    def metric_values(self, run_ids: Sequence[str], key: str) -> Mapping[str, tuple[tuple[int, int, float], ...]]:
+        """Return all that the runs logged under the key, by run id."""
+        self._read()
+        found = {run_id: self._logged(run_id, key) for run_id in run_ids if run_id in self._runs}
+        return {run_id: tuple(sorted(values)) for run_id, values in found.items() if values}
+
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases, or None."""
         self._read()

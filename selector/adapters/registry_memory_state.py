@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 
 from selector.domain.model import ModelVersion, Run
 from selector.errors import MlflowUnreachableError
@@ -43,6 +44,7 @@ class MemoryState:
         self.reports: dict[tuple[str, str], dict[str, bytes]] = {}
         self._experiments: dict[str, None] = {}
         self._runs: dict[str, Run] = {}
+        self._histories: dict[tuple[str, str], list[tuple[int, int, float]]] = {}
         self._deleted: set[str] = set()
         self._models: dict[str, ModelState] = {}
         self._numbers = itertools.count(1)
@@ -61,6 +63,21 @@ class MemoryState:
         for model in run.models:
             self.files.setdefault(model.uri, {"MLmodel": b"flavors: {}\n", "model.bin": model.uri.encode()})
         return run
+
+    def log_metric(self, run_id: str, key: str, value: float, step: int) -> None:
+        """Log one more value in a run; the value of the largest step becomes the metric of the run and its model."""
+        history = self._logged(run_id, key)
+        history.append((step, 1 + len(history), value))
+        self._histories[run_id, key] = history
+        run, last = self._runs[run_id], max(history, key=lambda entry: entry[:2])[2]
+        metrics = MappingProxyType({**run.metrics, key: last})
+        models = tuple(replace(m, metrics=MappingProxyType({**m.metrics, key: last})) for m in run.models)
+        self._runs[run_id] = replace(run, metrics=metrics, models=models)
+
+    def _logged(self, run_id: str, key: str) -> list[tuple[int, int, float]]:
+        """Return the history of a metric; one that was never logged step by step has its one value at step 0."""
+        metrics = self._runs[run_id].metrics
+        return list(self._histories.get((run_id, key)) or ([(0, 0, metrics[key])] if key in metrics else []))
 
     def add_version(self, name: str, version: ModelVersion, *aliases: str) -> ModelVersion:
         """Have a version, whatever its number, with these aliases."""

@@ -85,6 +85,10 @@ class MlflowRegistry:
         """Return those of the runs that exist and are not deleted, whatever their experiment, in O(pages) calls."""
         return runs.read_by_id(self._connection, run_ids)
 
+    def metric_values(self, run_ids: Sequence[str], key: str) -> Mapping[str, tuple[tuple[int, int, float], ...]]:
+        """Return all that the runs logged under the key, by run id, in one call a run."""
+        return runs.read_history(self._connection, run_ids, key)
+
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases; None where it is unknown, or a prompt."""
         if self._connection.absent(self._connection.registry_uri):

@@ -95,6 +95,29 @@ def read_by_id(connection: Connection, run_ids: Sequence[str]) -> tuple[Run, ...
     return tuple(found)
 
 
+def read_history(
+    connection: Connection, run_ids: Sequence[str], key: str
+) -> dict[str, tuple[tuple[int, int, float], ...]]:
+    """Return what each run logged under the key, sorted by step, time and value.
+
+    MLflow's client has no question for several runs at once; its server's one for charts is not public, and leaves
+    values out where there are many.
+    """
+    found: dict[str, tuple[tuple[int, int, float], ...]] = {}
+    if connection.absent():
+        return found
+    for run_id in dict.fromkeys(run_ids):
+        try:
+            history = connection.ask(
+                "read a metric's history", operator.methodcaller("get_metric_history", run_id, key)
+            )
+        except MissingError:
+            continue
+        if history:
+            found[run_id] = tuple(sorted((m.step or 0, m.timestamp or 0, float(m.value)) for m in history))
+    return found
+
+
 def _all_runs(connection: Connection, ids: list[str], filter_string: str, *, deleted_too: bool) -> Iterator[Any]:
     """Yield every run once, oldest first.
 

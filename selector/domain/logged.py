@@ -113,7 +113,11 @@ def _named(metric: Metric, metrics: Mapping[str, float]) -> _Key | NotLogged:
         if key in metrics:
             read = _read(key, metric)
             return _Key(key, 0, read.average if read else None)
-    return _missing(metric, metrics, "none of the keys " + ", ".join(metric.keys))
+    return _missing(metric, metrics, "none of the keys " + ", ".join(metric.keys) + _at_step(metric))
+
+
+def _at_step(metric: Metric) -> str:
+    return f" at step {metric.aggregation}" if isinstance(metric.aggregation, int) else ""
 
 
 def _recognised(metric: Metric, metrics: Mapping[str, float]) -> _Key | NotLogged:
@@ -121,7 +125,7 @@ def _recognised(metric: Metric, metrics: Mapping[str, float]) -> _Key | NotLogge
         return _Key(metric.name, 0, None)
     keys = [k for key in metrics if (k := _read(key, metric)) is not None]
     if not keys:
-        return _missing(metric, metrics, f"no {metric.label()}")
+        return _missing(metric, metrics, f"no {metric.label()}{_at_step(metric)}")
     fitting = [k for k in keys if _fits(metric.average, k.average)]
     if not fitting:
         have = ", ".join(sorted(k.key for k in keys))

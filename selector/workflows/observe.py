@@ -28,6 +28,7 @@ from selector.ports import Entry, Features
 from selector.workflows import heard
 from selector.workflows.evaluate import Evaluation, evaluate
 from selector.workflows.fingerprint import ModelBytes
+from selector.workflows.history_of_metrics import with_aggregation
 from selector.workflows.house import House, Setup
 from selector.workflows.model_facts import facts_without_rows
 
@@ -67,6 +68,7 @@ def observe(house: House, setup: Setup) -> Observed:
     """
     registered, runs, others = read_registry(house, setup)
     candidates = gather(registered, runs, others, only_runs=bool(setup.filter))
+    candidates = with_aggregation(house.registry, setup.policy.metric, candidates)
     truth: Truth | None = None
     evaluation = Evaluation()
     outcomes: dict[str, Outcome | Unscorable] = {}

@@ -156,6 +156,33 @@ def test_nan_stays_nan_in_the_run_and_never_becomes_a_number_of_the_model(regist
     assert math.isnan(model.metrics.get("log_loss", math.nan))
 
 
+@pytest.fixture
+def log_metric(registry):
+    """Log a value at a step, as training code does."""
+    return registry.log_metric if isinstance(registry, MemoryRegistry) else _log_by_client(registry)
+
+
+def _log_by_client(registry):
+    client = registry._connection._opened()
+    return lambda run_id, key, value, step: client.log_metric(run_id, key, value, step=step)
+
+
+def test_all_values_of_a_metric_come_by_run_and_step(registry, name, new_run, log_metric):
+    long, short, none = (registry.write(new_run(day, metrics={})).run_id for day in range(3))
+    for step, value in ((2, 0.7), (0, 0.9), (1, math.nan)):
+        log_metric(long, "f1", value, step)
+    log_metric(short, "f1", 0.5, 7)
+    log_metric(none, "accuracy", 0.1, 0)
+    found = registry.metric_values([long, short, none, "0123456789abcdef0123456789abcdef"], "f1")
+    assert {run_id: [(step, value) for step, _, value in values] for run_id, values in found.items()} == {
+        long: [(0, 0.9), (1, pytest.approx(math.nan, nan_ok=True)), (2, 0.7)],
+        short: [(7, 0.5)],
+    }
+    assert all(isinstance(time, int) for values in found.values() for _, time, _ in values)
+    assert registry.metric_values([], "f1") == {}
+    assert {run.name: run.metrics.get("f1") for run in registry.runs([name])}["run 0"] == 0.7
+
+
 def test_one_run_is_found_by_its_id(registry, name, new_run):
     written = registry.write(new_run())
     run = registry.run(written.run_id)
