@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
+from selector.domain.approval import Answer
 from selector.domain.decision import decide
 from selector.domain.enlarged import enlarged, moved, released
 from selector.domain.model import PUT_ASIDE, STATUS_TAG
-from selector.domain.policy import Policy
+from selector.domain.policy import Policy, Rule, WithoutProof
 from selector.domain.ranking import Standing
 from selector.domain.snapshot import Snapshot
 from selector.domain.verdict import Decision, Verdict
 
+LAST = datetime.max.replace(tzinfo=UTC)
 LOWEST_CONFIDENCE = 0.5
 HIGHEST_CONFIDENCE = 0.9999
 FINEST_GAIN = 1e-4
@@ -30,7 +33,7 @@ class Change:
     """One change that was applied to the very same snapshot and led to another champion.
 
     Attributes:
-        kind: minimum_gain, confidence, rule, trust_logged, without_proof, lead, rows, clear or gate.
+        kind: minimum_gain, confidence, rule, trust_logged, without_proof, lead, rows, clear, gate or approve.
         text: what would have to be different, in words.
         before: the present value; None where it has none.
         after: the value that was tried.
@@ -53,8 +56,8 @@ def turning_points(snapshot: Snapshot, policy: Policy, decision: Decision) -> tu
     """Return the single changes that give the model another champion, in the order of what they cost.
 
     A change of the configuration comes first, then evidence that somebody would have to provide, then what a person
-    has to take back. Each value is the smallest one that suffices, rounded outward, and `decide` was asked again with
-    exactly that value. A change that does not suffice alone is left out.
+    has to take back or to answer for. Each value is the smallest one that suffices, rounded outward, and `decide` was
+    asked again with exactly that value. A change that does not suffice alone is left out.
 
     Args:
         snapshot: what the decision was made from.
@@ -64,7 +67,7 @@ def turning_points(snapshot: Snapshot, policy: Policy, decision: Decision) -> tu
     """
     trial = _Trial(snapshot, policy, decision)
     found: list[Change | None] = []
-    for attempt in (_gain, _confidence, _rules, _lead, _rows, _cleared, _without_gate):
+    for attempt in (_gain, _confidence, _rules, _lead, _rows, _cleared, _without_gate, _approved):
         found.extend(attempt(trial))
     return tuple(change for change in found if change is not None)
 
@@ -138,7 +141,7 @@ def _gain(trial: _Trial) -> Iterator[Change | None]:
 def _confidence(trial: _Trial) -> Iterator[Change | None]:
     present = trial.policy.confidence
     far = HIGHEST_CONFIDENCE if trial.promoted else LOWEST_CONFIDENCE
-    if trial.snapshot.truth is None or trial.policy.rule != "proven" or (far - present) * (trial.promoted - 0.5) <= 0:
+    if trial.policy.rule != "proven" or (far - present) * (trial.promoted - 0.5) <= 0:
         return
 
     def tried(value: float) -> Decision | None:
@@ -152,17 +155,13 @@ def _confidence(trial: _Trial) -> Iterator[Change | None]:
 def _rules(trial: _Trial) -> Iterator[Change | None]:
     """Try the settings that are either one thing or another."""
     policy = trial.policy
-    options: list[tuple[str, str, str, Policy]] = []
-    if trial.snapshot.truth is not None:
-        rule = "highest" if policy.rule == "proven" else "proven"
-        options.append(("rule", policy.rule, rule, replace(policy, rule="highest" if rule == "highest" else "proven")))
-    else:
-        trust = str(not policy.trust_logged).lower()
-        now = str(policy.trust_logged).lower()
+    rule: Rule = "highest" if policy.rule == "proven" else "proven"
+    options: list[tuple[str, str, str, Policy]] = [("rule", policy.rule, rule, replace(policy, rule=rule))]
+    if trial.snapshot.truth is None:
+        now, trust = (str(flag).lower() for flag in (policy.trust_logged, not policy.trust_logged))
         options.append(("trust_logged", now, trust, replace(policy, trust_logged=not policy.trust_logged)))
-        other = "keep" if policy.without_proof == "promote" else "promote"
-        changed = replace(policy, without_proof="keep" if other == "keep" else "promote")
-        options.append(("without_proof", policy.without_proof, other, changed))
+        other: WithoutProof = "keep" if policy.without_proof == "promote" else "promote"
+        options.append(("without_proof", policy.without_proof, other, replace(policy, without_proof=other)))
     for kind, before, after, changed in options:
         if again := trial.flipped(policy=changed):
             yield _change(kind, f"{kind}: {after}", before, after, again)
@@ -245,3 +244,11 @@ def _without_gate(trial: _Trial) -> Iterator[Change | None]:
         others = replace(trial.policy, gates=(*trial.policy.gates[:i], *trial.policy.gates[i + 1 :]))
         if again := trial.flipped(policy=others):
             yield _change("gate", f"without the gate {gate.name!r}", gate.name, None, again)
+
+
+def _approved(trial: _Trial) -> Iterator[Change | None]:
+    """Try the approval of each candidate that waits for a person."""
+    for offer in trial.decision.offers:
+        said = Answer(trial.decision.id, trial.decision.evidence, offer.candidate.uri, approved=True, by="", at=LAST)
+        if again := trial.flipped(snapshot=replace(trial.snapshot, approvals=(*trial.snapshot.approvals, said))):
+            yield _change("approve", f"{offer.name} approved by a person", None, offer.name, again)

@@ -117,6 +117,16 @@ def test_without_shared_rows_the_settings_are_tried(world):
     assert [(c.kind, c.after, c.champion) for c in changes] == [("trust_logged", "true", "next")]
 
 
+def test_what_waits_for_a_person_names_the_approval(world):
+    world.train("first", 400)
+    world.look()
+    world.train("leak", 5)
+    snapshot, decision, changes = present(world)
+    assert decision.verdict in {"kept", "awaiting_approval"}
+    assert [(c.kind, c.champion) for c in changes] == [("approve", "leak")]
+    assert decide(snapshot, world.policy, "").winner is None
+
+
 def test_when_nothing_flips_nothing_is_claimed(world):
     world.train("only", 400)
     world.look()
