@@ -332,7 +332,7 @@ def _evidence(case: _Case, after: Standing | None, proposed: Standing | None) ->
             s.candidate.run_id or "",
             s.digest or s.candidate.uri,
             s.outcome.digest if s.outcome else repr(s.logged),
-            _mark(s) in PUT_ASIDE or any(reason.code == "rejected" for reason in s.reasons),
+            not s.champion and (_mark(s) in PUT_ASIDE or any(reason.code == "rejected" for reason in s.reasons)),
             *what_may_change(s, case.snapshot, policy, case.metric),
         ]
         for s in ranking

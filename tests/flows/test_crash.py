@@ -2,11 +2,14 @@
 
 import contextlib
 import itertools
+from dataclasses import replace
 
 import pytest
 
 from selector.adapters.registry_memory import KilledError
-from selector.errors import MlflowRefusedError, MlflowUnreachableError
+from selector.domain.policy import Approval
+from selector.errors import MlflowRefusedError, MlflowUnreachableError, UsageError
+from selector.workflows import approval
 
 STORE_WRITES = ("begin", "step_done", "finish", "append")
 
@@ -83,6 +86,10 @@ def run(act, world, kills):
         story(world)
     if act == "rollback":
         world.look()
+    if act in {"approve", "reject"}:
+        world.policy = replace(world.policy, approval=Approval(required=True))
+        world.registry.create_version("churn", "models:/m-0002", "run0002", {})
+        world.look()
     countdown = Countdown(world)
     for kill in kills:
         countdown.left = kill
@@ -95,13 +102,20 @@ def run(act, world, kills):
 
 
 def do(act, world):
+    if act in {"approve", "reject"}:
+        world.clock.advance(60)
+        question = world.store.entries(kinds=("decision",))[1].decision
+        say = approval.approve if act == "approve" else approval.reject
+        with contextlib.suppress(UsageError):  # it may have its answer already
+            say(world.house, "churn", question, candidate=None, reason="", dry_run=False, actor="ada")
+        return
     if act == "rollback" and not any(e.kind == "rolled_back" for e in world.store.entries()):
         world.roll_back()
     else:
         world.look()
 
 
-@pytest.mark.parametrize("act", ["first", "promote", "rollback"])
+@pytest.mark.parametrize("act", ["first", "promote", "rollback", "approve", "reject"])
 def test_killed_after_any_single_write_the_next_start_finishes_exactly_once(act, new_world):
     expected, writes = run(act, new_world(), ())
     assert writes > 5
@@ -109,7 +123,7 @@ def test_killed_after_any_single_write_the_next_start_finishes_exactly_once(act,
         assert run(act, new_world(), (kill,))[0] == expected, f"killed after write {kill}"
 
 
-@pytest.mark.parametrize("act", ["first", "promote", "rollback"])
+@pytest.mark.parametrize("act", ["first", "promote", "rollback", "approve", "reject"])
 def test_killed_after_any_two_writes_the_next_starts_finish_exactly_once(act, new_world):
     expected, writes = run(act, new_world(), ())
     for first, second in itertools.product(range(1, writes + 1), (1, 2, 5)):

@@ -1,5 +1,6 @@
 """The laws that hold whatever happens: training, looks, rollbacks, people who move aliases, kills at any write."""
 
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from selector.adapters.registry_memory import KilledError
 from selector.domain.model import STATUS_TAG
-from selector.errors import UsageError
-from selector.workflows import by_hand
+from selector.domain.policy import Approval
+from selector.errors import SelectorError, UsageError
+from selector.workflows import approval, by_hand, look
 
 
 class Laws(RuleBasedStateMachine):
@@ -24,6 +26,7 @@ class Laws(RuleBasedStateMachine):
         self.world = self.world_class(Path(self.folder.name))
         self.had_champion = False
         self.left = set()
+        self.rejected = {}
         self.quiet_before = None
 
     def teardown(self):
@@ -77,6 +80,67 @@ class Laws(RuleBasedStateMachine):
         if self.world.model.aliases.get("champion") != version:
             by_hand.mark(self.world.house, "churn", version, "clear", dry_run=False, actor="test")
         self.left.discard(version)
+
+    @rule(required=st.booleans())
+    def the_policy_asks_a_person_or_no_longer_does(self, required):
+        self.world.policy = dataclasses.replace(self.world.policy, approval=Approval(required=required))
+
+    @precondition(lambda self: self.pending())
+    @rule(writes=st.integers(0, 12))
+    def a_person_approves_and_may_be_killed_at_it(self, writes):
+        question = self.pending()
+        if writes:
+            self.world.registry.fail_after(writes)
+        try:
+            self.answer(approval.approve, question["decision"])
+        except (KilledError, SelectorError):
+            self.world.registry._left = None
+            self.world.look()
+        else:
+            self.world.registry._left = None
+            assert self.name_of_champion() == question["name"]
+        assert self.world.store.unfinished() == ()
+
+    @precondition(lambda self: self.pending())
+    @rule()
+    def a_person_rejects(self):
+        question = self.pending()
+        before = self.world.champion()
+        self.answer(approval.reject, question["decision"])
+        [entry] = self.world.store.entries(kinds=("rejected",), decision=question["decision"])
+        if entry.details.get("keys"):
+            self.rejected[entry.decision] = entry.details["candidate"]
+        assert self.world.champion() == before
+
+    @precondition(lambda self: self.rejected)
+    @rule(data=st.data())
+    def a_person_clears_what_was_rejected(self, data):
+        decision = data.draw(st.sampled_from(sorted(self.rejected)))
+        approval.clear_rejection(self.world.house, "churn", decision, dry_run=False, actor="ada", reason="")
+        del self.rejected[decision]
+
+    def answer(self, say, decision):
+        self.world.clock.advance(60)
+        say(self.world.house, "churn", decision, candidate=None, reason="", dry_run=False, actor="ada")
+
+    def pending(self):
+        return look.status(self.world.house, ["churn"])[0]["pending"]
+
+    def name_of_champion(self):
+        return self.world.registry.run(self.world.champion()).name
+
+    @invariant()
+    def what_was_rejected_does_not_become_champion(self):
+        model = self.world.model
+        version = model.version(model.aliases.get("champion")) if model else None
+        assert version is None or version.source not in self.rejected.values()
+
+    @invariant()
+    def nothing_is_promoted_without_a_word_where_a_person_is_asked(self):
+        for entry in self.world.store.entries(kinds=("decision",), newest=1):
+            asked = entry.details["inputs"]["policy"]["approval"]["required"] if "inputs" in entry.details else False
+            if asked and entry.details["verdict"] == "promoted":
+                assert entry.details["approval"]["by"] == "ada"
 
     @precondition(lambda self: self.world.model is not None and self.world.model.versions)
     @rule(data=st.data())
