@@ -68,7 +68,8 @@ def history(document: Document) -> str:
     if shown:
         lines += ["", *_table(shown)]
     if len(shown) < len(moments):
-        lines.append(f"  {len(moments) - len(shown)} more moments changed nothing (-v lists them)")
+        quiet = len(moments) - len(shown)
+        lines.append(f"  {quiet} more moment{'' if quiet == 1 else 's'} changed nothing (-v lists them)")
     lines += ["", *_summary(document["summary"]), ""]
     return "\n".join([*lines, *(f"  note: {note}" for note in document.get("notes", ()))])
 

@@ -95,7 +95,8 @@ def _challengers(shown: Sequence[Document], count: int) -> list[str]:
         )
     lines = table(heads, rows, limit=width(), indent="  ")
     if count > len(shown):
-        lines.append(f"  and {count - len(shown)} more challengers, with lower scores (-v lists them)")
+        more = count - len(shown)
+        lines.append(f"  and {more} more challenger{'' if more == 1 else 's'} with lower scores (-v lists them)")
     return lines
 
 

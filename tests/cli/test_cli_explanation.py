@@ -87,6 +87,6 @@ def test_only_the_best_challengers_are_shown_and_the_others_counted():
     text = explanation(document(ranking=many))
     assert "m4" in text
     assert "m5" not in text
-    assert "and 3 more challengers, with lower scores (-v lists them)" in text
+    assert "and 3 more challengers with lower scores (-v lists them)" in text
     assert "nobody else may compete" in explanation(document(ranking=[CHAMPION]))
     assert "there is no champion\n" in explanation(document(ranking=[BROKEN]))

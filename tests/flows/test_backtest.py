@@ -162,5 +162,5 @@ def test_people_see_who_would_have_been_champion_when(world, monkeypatch):
     assert "first (rolled back)" in flat
     assert "2025-08-20 00:00:00 first 0.6700 first - first" in flat
     assert "highest score wins" in flat
-    assert "more moments changed nothing (-v lists them)" in flat
+    assert "more moment changed nothing (-v lists them)" in flat
     assert "note: All scores are measured on the present holdout" in flat
