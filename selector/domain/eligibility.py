@@ -10,6 +10,7 @@ from statistics import median
 import numpy as np
 
 from selector.domain.comparison import compare
+from selector.domain.gates.carried import remembered_by
 from selector.domain.intervals import interval
 from selector.domain.logged import Logged, NotLogged, logged_value, of_others
 from selector.domain.metric import Metric
@@ -179,13 +180,21 @@ def _hold_suspicious(
 
     A lead of `suspicious_lead` standard errors alone is common on large holdouts, so a lead must also remove two
     thirds of the error that the reference still makes. The reference is the champion, else the median of the others.
+    What was held when the present champion was promoted stays held: against that one it may look harmless.
     """
     return tuple(
         replace(s, held=True, reasons=(reason,))
-        if s.eligible and not s.champion and (reason := _suspicion(s, found, policy, metric, snapshot.truth))
+        if s.eligible
+        and not s.champion
+        and (reason := _held_before(s, snapshot) or _suspicion(s, found, policy, metric, snapshot.truth))
         else s
         for s in found
     )
+
+
+def _held_before(standing: Standing, snapshot: Snapshot) -> Reason | None:
+    reason = snapshot.held.get(remembered_by(standing))
+    return None if reason is None else Reason("too-good", reason)
 
 
 def _suspicion(

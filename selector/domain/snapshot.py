@@ -33,6 +33,8 @@ class Snapshot:
         truth: the labelled rows; None where only logged metrics exist.
         refused: answer digests of the challengers that the present champion has refused in earlier decisions.
         barred: content and answer digests of models that a person or a rollback has put aside, with the reason.
+        stopped: models that a gate stopped against the champion before, with the gate's words; see gates/carried.py.
+        held: models that were held against the champion before, likewise, with the reason.
         answers: what each candidate answered, by URI; for gates on further metrics, on slices and on classes.
         thresholds: the probability from which on a candidate's answer counts as positive, by URI, where one is given.
         facts: what the models' folders tell, by URI; only where a gate asks for it.
@@ -50,6 +52,8 @@ class Snapshot:
     truth: Truth | None = None
     refused: frozenset[str] = frozenset()
     barred: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    stopped: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    held: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     answers: Mapping[str, Predictions | Unscorable] = field(default_factory=lambda: NOTHING)
     thresholds: Mapping[str, float | None] = field(default_factory=lambda: NOTHING)
     facts: Mapping[str, ModelFacts] = field(default_factory=lambda: NOTHING)

@@ -61,7 +61,8 @@ def facts_without_rows(house: House, candidates: Sequence[Candidate]) -> dict[st
 
 
 def _printable(name: str) -> str:
-    return name.encode("utf-8", "replace").decode()
+    """Return the name without what cannot be written, at a length that fits a sentence."""
+    return name.encode("utf-8", "replace").decode()[:500]
 
 
 def _inputs(folder: Path) -> tuple[InputColumn, ...] | None:
@@ -84,4 +85,8 @@ def _column(place: int, column: dict[str, Any]) -> InputColumn:
         kind = f"tensor({tensor.get('dtype')}, {', '.join(map(str, shape)) if isinstance(shape, list) else shape})"
     elif "items" in column or "properties" in column:
         kind = json.dumps({k: v for k, v in column.items() if k not in ("name", "required")}, sort_keys=True)
-    return InputColumn(str(name) if name is not None else f"#{place}", kind, column.get("required") is not False)
+    return InputColumn(
+        _printable(str(name)) if name is not None else f"#{place}",
+        _printable(kind),
+        column.get("required") is not False,
+    )

@@ -22,6 +22,7 @@ from selector.domain.model import (
     Unscorable,
 )
 from selector.domain.outcomes import Outcome, measure
+from selector.domain.policy import Policy
 from selector.domain.snapshot import Snapshot, gather
 from selector.domain.trials import before_scoring
 from selector.ports import Entry, Features
@@ -93,6 +94,8 @@ def observe(house: House, setup: Setup) -> Observed:
         barred=_barred(candidates, digests, outcomes),
         approvals=told.approvals,
         rejected=told.rejected,
+        stopped=carried(history, "stopped", setup.policy),
+        held=carried(history, "held", setup.policy),
         **(_for_gates(house, setup, candidates, evaluation) if setup.policy.gates else {}),
     )
     last = next((e for e in reversed(history) if e.kind == "decision"), None)
@@ -217,6 +220,16 @@ def refused_since(history: Sequence[Entry]) -> frozenset[str]:
             break
         refused.update(entry.details.get("refused", ()))
     return frozenset(refused)
+
+
+def carried(history: Sequence[Entry], what: str, policy: Policy) -> Mapping[str, str]:
+    """Return who was stopped or held when the present champion was promoted, under the same policy, and by what."""
+    change = next((e for e in reversed(history) if e.kind in REIGN_ENDS), None)
+    made = next((e for e in history if change and e.kind == "decision" and e.decision == change.decision), None)
+    if change is None or made is None or made.details.get("policy") != policy.digest():
+        return {}
+    found: Mapping[str, str] = made.details.get(what, {})
+    return found
 
 
 def champion_by_ledger(history: Sequence[Entry]) -> int | None:

@@ -13,8 +13,10 @@ from typing import Any
 from selector.domain.approval import Answer, lapsed
 from selector.domain.counted import tries
 from selector.domain.decision import decide
+from selector.domain.gates.carried import held, stopped
 from selector.domain.model import Candidate, Predictions
 from selector.domain.plans import challenger_plan, in_words, promotion_plan
+from selector.domain.policy import Policy
 from selector.domain.promotion import NEW_VERSION, Plan
 from selector.domain.ranking import Reason, Standing
 from selector.domain.report import build
@@ -306,6 +308,7 @@ def _record(case: Case) -> Record:
         "evidence": decision.evidence,
         "policy": decision.policy_digest,
         "refused": [] if winner else sorted(set(judged)),
+        **_carried_over(decision, case.setup.policy),
         "inputs": inputs_document(case.observed.snapshot, case.setup, case.house.scorer.revision),
     }
     return Record(
@@ -316,6 +319,17 @@ def _record(case: Case) -> Record:
         reason=decision.reason,
         details=details,
     )
+
+
+def _carried_over(decision: Decision, policy: Policy) -> dict[str, Any]:
+    """Return who was stopped or held against the champion that is replaced, so that a second step is no way round."""
+    if decision.winner is None:
+        return {}
+    found = {
+        "stopped": stopped(decision.ranking, decision.winner, policy, decision.metric),
+        "held": held(decision.ranking, decision.winner, decision.metric),
+    }
+    return {name: what for name, what in found.items() if what}
 
 
 def _decision_entry(house: House, decision: Decision, record: Record) -> Entry:

@@ -321,3 +321,48 @@ def test_deciding_again_right_after_a_promotion_through_gates_writes_nothing(wor
     writes, entries = list(world.registry.writes), world.store.entries()
     assert not world.look().news
     assert (world.registry.writes, world.store.entries()) == (writes, entries)
+
+
+def test_what_a_gate_stopped_does_not_come_in_two_steps(world):
+    old = world.train("old", 400)
+    world.look()
+    ask(world, VersusChampion("maximum_plausible_gain", 0.2))
+    world.train("suspect", 120)
+    world.train("fair", 180)
+
+    first, second, third = world.look(), world.look(), world.look()
+
+    assert first.decision.winner.name == "fair"
+    assert (second.decision.verdict, second.news, third.news) == ("refused", False, False)
+    assert "what stopped it when the present champion was promoted" in second.decision.reason
+    assert "which is plausible: 0." in second.decision.reason
+    ask(world, VersusChampion("maximum_plausible_gain", 0.5))
+    assert world.look().decision.winner.name == "suspect"
+    assert old.run_id != world.champion()
+
+
+def test_what_was_held_as_too_good_does_not_come_in_two_steps_either(world):
+    world.train("old", 339)
+    world.look()
+    world.train("too good", 100)
+    world.train("good", 110)
+
+    first, second = world.look(), world.look()
+
+    assert first.decision.winner.name == "good"
+    assert [h.code for h in first.decision.held] == ["too-good"]
+    assert not second.news
+    assert [h.text for h in second.decision.held] == [h.text for h in first.decision.held]
+    better = world.train("newly trained", 90)
+    assert world.look().decision.winner.candidate.run_id == better.run_id
+
+
+def test_a_tag_that_was_missing_then_does_not_stop_a_candidate_later(world):
+    world.train("old", 400)
+    world.look()
+    ask(world, SIGNED, VersusChampion("maximum_plausible_gain", 0.5))
+    best = world.train("best", 120)
+    world.train("second", 180, tags={"validated_by": "anna"})
+    assert world.look().decision.winner.name == "second"
+    world.registry.add_run(replace(world.registry.run(best.run_id), models=best.models, tags={"validated_by": "anna"}))
+    assert world.look().decision.winner.name == "best"

@@ -2,13 +2,20 @@
 
 import dataclasses
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from selector.adapters.registry_memory import KilledError
+from selector.domain.gates.bounds import MetricBound, VersusChampion
+from selector.domain.gates.files import CompatibleSignature, Size
+from selector.domain.gates.parts import PartRegression
+from selector.domain.gates.runs import Required
+from selector.domain.metric import metric
 from selector.domain.model import STATUS_TAG
 from selector.domain.policy import Approval
 from selector.errors import SelectorError, UsageError
@@ -186,10 +193,27 @@ class Laws(RuleBasedStateMachine):
             assert self._moved_there_by_hand()
 
 
-def test_the_laws_hold_in_random_lives_of_a_model(new_world):
+GATES = (
+    MetricBound(metric("precision"), "minimum", 0.6),
+    VersusChampion("maximum_plausible_gain", 0.25),
+    VersusChampion("maximum_relative_regression", 0.02, metric("recall")),
+    PartRegression("classes", 0.05, metric=metric("recall")),
+    Size(15_000),
+    CompatibleSignature(observe=True),
+    Required("tags", (("validated_by", "*"),), observe=True),
+)
+
+
+@pytest.mark.parametrize("gates", [(), GATES], ids=["without gates", "with gates"])
+def test_the_laws_hold_in_random_lives_of_a_model(new_world, gates):
     from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415 - only here
 
-    machine = type("LawsOfThisRun", (Laws,), {"world_class": staticmethod(lambda folder: new_world())})
+    def world(_folder):
+        made = new_world()
+        made.policy = replace(made.policy, gates=gates)
+        return made
+
+    machine = type("LawsOfThisRun", (Laws,), {"world_class": staticmethod(world)})
     run_state_machine_as_test(
         machine,
         settings=settings(
