@@ -22,6 +22,7 @@ from selector.domain.metric import metric
 from selector.domain.model import Candidate, ModelVersion, Predictions, Run, Truth, Unscorable
 from selector.domain.model_facts import InputColumn, ModelFacts
 from selector.domain.outcomes import Outcome, measure
+from selector.domain.policy import Policy
 from selector.domain.ranking import Standing
 from selector.domain.snapshot import Snapshot
 
@@ -288,6 +289,38 @@ def test_slices_are_chosen_by_column_or_name_and_small_ones_stop_nothing(names, 
     assert found.stops == (expected != "passed" and not observed)
 
 
+def test_a_column_means_its_own_values_and_not_those_of_a_longer_name():
+    truth = replace(TRUTH, slices={"region=north": NORTH, "regional=yes": SOUTH})
+    found = PartRegression("slices", 0.02, ("region",), ACCURACY).check(
+        case(model(60, where=SOUTH), model(1), truth=truth)
+    )
+    assert found.verdict == "passed"
+    assert "the worst of 1 slices" in found.detail
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "log_loss", "average_precision"])
+def test_the_first_of_two_classes_may_be_the_positive_one(name):
+    truth = replace(TRUTH, positive=0, slices={"every=row": np.ones(ROWS, dtype=bool)})
+    answer = model(300, probability=0.8)
+    scores, candidate = Scores(Snapshot("m", None, (), truth=truth, answers={"u": answer}), F1), Candidate("u", "u")
+    whole = scores.on_all_rows(candidate, metric(name))
+    assert scores.on_slice(candidate, metric(name), "every=row").value == pytest.approx(whole.value, abs=1e-12)
+    if name != "log_loss":
+        assert scores.of_class(candidate, metric(name), "No").value == pytest.approx(whole.value, abs=1e-12)
+
+
+def test_weights_and_groups_hold_on_slices_too():
+    weights, groups = np.where(np.arange(ROWS) % 3 == 0, 5.0, 1.0), np.arange(ROWS) // 40
+    truth = replace(TRUTH, weights=weights, groups=groups)
+    answer = model(300)
+    scores, candidate = Scores(Snapshot("m", None, (), truth=truth, answers={"u": answer}), F1), Candidate("u", "u")
+    right = answer.labels[NORTH] == np.array(truth.classes)[truth.labels[NORTH]]
+    assert scores.on_slice(candidate, ACCURACY, "region=north").value == pytest.approx(
+        np.average(right, weights=weights[NORTH])
+    )
+    np.testing.assert_array_equal(scores.groups("slice", "region=north"), groups[NORTH])
+
+
 def test_a_slice_where_the_metric_has_no_value_is_named():
     truth = replace(TRUTH, slices={"all no": TRUTH.labels == 0})
     found = PartRegression("slices", 0.02, metric=metric("roc_auc")).check(case(model(60), model(100), truth=truth))
@@ -531,3 +564,8 @@ def test_a_confident_pass_is_a_pass_and_a_confident_failure_a_failure(value, bou
     sure = judged("g", value, bound, side, ends=ends, confident=True)
     assert sure.verdict in (plain.verdict, "inconclusive")
     assert (sure.margin, sure.value) == (plain.margin, plain.value)
+
+
+def test_gates_of_another_kind_make_another_policy():
+    kinds = (Size(5), Freshness(5), MetricBound(F1, "minimum", 5), MetricBound(F1, "maximum", 5))
+    assert len({Policy(F1, gates=(gate,)).digest() for gate in kinds} | {Policy(F1).digest()}) == 5

@@ -88,12 +88,25 @@ def test_one_that_may_still_pass_is_named_before_better_ones_that_fail(world):
     world.train("old", 400)
     world.look()
     ask(world, SIGNED, Freshness(3600.0))
-    world.train("unsigned", 150, ended_at=world.clock.now())
+    world.train("without a signature", 150, ended_at=world.clock.now())
     world.train("signed", 200, tags={"validated_by": "anna"}, started_at=None)
     look = world.look()
     assert look.decision.verdict == "inconclusive"
     assert "signed would win" in look.decision.reason
     assert "2 candidates are stopped by gates" in look.decision.reason
+
+
+def test_the_champion_is_held_against_no_comparison_and_those_who_may_not_compete_against_nothing(world):
+    world.train("champion", 400)
+    world.look()
+    ask(world, MetricBound(metric("accuracy"), "minimum", 0.9), VersusChampion("minimum_gain", 0.001))
+    world.train("failed", 100, status="FAILED")
+    world.train("perfect", 0)
+    world.train("worse", 500)
+    gates = {s.name: [g.gate for g in s.gates] for s in world.look().decision.ranking}
+    assert gates["champion"] == ["accuracy at least 0.9"]
+    assert gates["failed"] == gates["perfect"] == []
+    assert gates["worse"][-2:] == ["accuracy at least 0.9", "binary F1 at least 0.001 better than the champion's"]
 
 
 def test_a_gate_that_only_observes_stops_nothing_and_is_reported(world):
