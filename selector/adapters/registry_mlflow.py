@@ -13,8 +13,10 @@ from selector.adapters import registry_mlflow_artifacts as artifacts
 from selector.adapters import registry_mlflow_runs as runs
 from selector.adapters.mlflow_connection import Connection
 from selector.adapters.mlflow_deadline import MissingError
+from selector.adapters.mlflow_schema import is_database, sqlite_file
 from selector.adapters.registry_mlflow_import import UPLOAD_SECONDS, ImportIntoMlflow
 from selector.adapters.registry_mlflow_values import registered_value
+from selector.adapters.store_writer_mlflow import MlflowStoreWriter
 from selector.domain.model import DECISION_TAG, RegisteredModel, Run
 from selector.errors import MlflowRefusedError, MlflowUnreachableError
 from selector.ports import NewRun, WrittenRun
@@ -228,6 +230,16 @@ class MlflowRegistry:
     def delete_run(self, run_id: str) -> None:
         """Delete a run; MLflow keeps it restorable."""
         self._import.delete_run(run_id)
+
+    def is_at(self, path: str) -> bool:
+        """Tell whether this MLflow lies in that very file or folder."""
+        uris = (self._connection.uri, self._connection.registry_uri)
+        files = [sqlite_file(uri) for uri in uris if is_database(uri)]
+        return any(file is not None and file.resolve() == Path(path).resolve() for file in files)
+
+    def store_writer(self) -> MlflowStoreWriter:
+        """Return what carries a whole store into this MLflow."""
+        return MlflowStoreWriter(self._connection)
 
     def _versions(self, where: str | None) -> list[Any]:
         return self._pages(

@@ -134,7 +134,7 @@ class ImportIntoMlflow:
                 )
             if found is not None and found.artifact_location.startswith("mlflow-artifacts:"):
                 self._refuse_served(name)
-            self._experiments[name] = found.experiment_id if found else self._create_experiment(name)
+            self._experiments[name] = found.experiment_id if found else create_experiment(self._connection, name)
         return self._experiments[name]
 
     def _refuse_served(self, name: str) -> None:
@@ -142,26 +142,31 @@ class ImportIntoMlflow:
             message = f"The artifacts of the experiment {name!r} are kept by an MLflow server."
             raise MlflowRefusedError(message, advice=SERVER_ADVICE)
 
-    def _create_experiment(self, name: str) -> str:
-        root = self._connection.artifact_root
-        if root is None and not self._connection.over_http and self._connection.uri.startswith(("postgres", "mysql")):
-            raise MlflowRefusedError(
-                f"The experiment {name!r} is missing, and a bare database does not say where its artifacts belong.",
-                advice="Create the experiment yourself, or put `mlflow server` in front of the database.",
-            )
-        words = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40]
-        digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        place = (root / f"{words}-{digest}").as_uri() if root else None
-        try:
-            return str(
-                self._connection.ask("create an experiment", lambda client: client.create_experiment(name, place))
-            )
-        except SelectorError:
-            # Another importer may have made it in between; only then is the refusal nothing.
-            found = self._connection.ask("find an experiment", lambda client: client.get_experiment_by_name(name))
-            if found is None:
-                raise
-            return str(found.experiment_id)
+
+def create_experiment(connection: Connection, name: str) -> str:
+    """Create an experiment where it is missing, and return its id.
+
+    Raises:
+        MlflowRefusedError: a bare database server does not say where artifacts belong.
+
+    """
+    root = connection.artifact_root
+    if root is None and not connection.over_http and connection.uri.startswith(("postgres", "mysql")):
+        raise MlflowRefusedError(
+            f"The experiment {name!r} is missing, and a bare database does not say where its artifacts belong.",
+            advice="Create the experiment yourself, or put `mlflow server` in front of the database.",
+        )
+    words = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:40]
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    place = (root / f"{words}-{digest}").as_uri() if root else None
+    try:
+        return str(connection.ask("create an experiment", lambda client: client.create_experiment(name, place)))
+    except SelectorError:
+        # Another importer may have made it in between; only then is the refusal nothing.
+        found = connection.ask("find an experiment", lambda client: client.get_experiment_by_name(name))
+        if found is None:
+            raise
+        return str(found.experiment_id)
 
 
 def acceptable(new: NewRun) -> tuple[dict[str, float], dict[str, str], dict[str, str]]:
@@ -172,19 +177,26 @@ def acceptable(new: NewRun) -> tuple[dict[str, float], dict[str, str], dict[str,
     renamed: dict[str, str] = {}
     cut: list[str] = []
     metrics = {accepted: new.metrics[key] for key, accepted in _accepted_keys(new.metrics, renamed).items()}
-    params = {
-        accepted: _short(key, new.params[key], MOST_PARAM, cut)
-        for key, accepted in _accepted_keys(new.params, renamed).items()
-    }
-    tags = {
-        accepted: _short(key, new.tags[key], MOST_TAG, cut)
-        for key, accepted in _accepted_keys(new.tags, renamed).items()
-    }
+    params = accepted_texts(new.params, MOST_PARAM, renamed, cut)
+    tags = accepted_texts(new.tags, MOST_TAG, renamed, cut)
     if renamed:
         tags[RENAMED_TAG] = json.dumps(renamed, ensure_ascii=False)[:MOST_TAG]
     if cut:
         tags[CUT_TAG] = ", ".join(cut)[:MOST_TAG]
     return metrics, params, tags
+
+
+def accepted_texts(texts: Mapping[str, str], most: int, renamed: dict[str, str], cut: list[str]) -> dict[str, str]:
+    """Return params or tags as MLflow accepts them.
+
+    Args:
+        texts: by key.
+        most: longest value that MLflow keeps, in characters.
+        renamed: gets the original of each key that had to be changed, by its new name.
+        cut: gets a word on each value that had to be shortened.
+
+    """
+    return {accepted: _short(key, texts[key], most, cut) for key, accepted in _accepted_keys(texts, renamed).items()}
 
 
 def _accepted_keys(keys: Iterable[str], renamed: dict[str, str]) -> dict[str, str]:

@@ -54,8 +54,8 @@ def read_experiments(
     """Return the runs of these experiments (names by id), newest first, with their models."""
     if not chosen:
         return ()
-    found = list(_all_runs(connection, list(chosen), filter_string, deleted_too=deleted_too))
-    models = by_run(_all_models(connection, list(chosen))) if found else {}
+    found = list(all_runs(connection, list(chosen), filter_string, deleted_too=deleted_too))
+    models = by_run(all_models(connection, list(chosen))) if found else {}
     runs = [run_value(run, chosen[run.info.experiment_id], models.get(run.info.run_id, ())) for run in found]
     return tuple(sorted(runs, key=lambda run: (run.started_at or _LONG_AGO, run.run_id), reverse=True))
 
@@ -118,7 +118,7 @@ def read_history(
     return found
 
 
-def _all_runs(connection: Connection, ids: list[str], filter_string: str, *, deleted_too: bool) -> Iterator[Any]:
+def all_runs(connection: Connection, ids: list[str], filter_string: str, *, deleted_too: bool) -> Iterator[Any]:
     """Yield every run once, oldest first.
 
     MLflow's page tokens are offsets: a run deleted between two pages would hide another. So each page asks for what
@@ -148,7 +148,7 @@ def _all_runs(connection: Connection, ids: list[str], filter_string: str, *, del
         since = last
 
 
-def _all_models(connection: Connection, ids: list[str]) -> Iterator[Any]:
+def all_models(connection: Connection, ids: list[str]) -> Iterator[Any]:
     """Yield every logged model of the experiments once; none where the server is older than logged models."""
     seen: set[str] = set()
     since: int | None = None

@@ -29,12 +29,13 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 migrate = LazyGroup(
     "migrate",
-    help="Bring models into MLflow as it is today: from folders, from stages. The old store is only ever read.",
+    help="Bring models into MLflow as it is today: from folders, stores, stages. The old store is only ever read.",
     table={
         "Commands": (
             Listed("scan", "selector.cli.migrate:scan", "List what is there, and why something cannot be imported."),
             Listed("apply", "selector.cli.migrate:apply", "Import it; safe to repeat and to interrupt."),
             Listed("undo", "selector.cli.migrate:undo", "Take one import back."),
+            Listed("store", "selector.cli.migrate_store:store", "Carry a whole MLflow store, folder or database."),
             Listed("stages", "selector.cli.migrate_stages:stages", "Set aliases as MLflow's old stages say."),
         )
     },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from selector.cli.table import table, width
@@ -28,3 +28,43 @@ def stages(document: Document) -> str:
     lines = table(heads, rows, limit=width()) if rows else ["no version is in Production or Staging"]
     counts = ", ".join(f"{document[key]} {key}" for key in ("found", "done", "skipped", "failed"))
     return "\n".join([*lines, "", counts])
+
+
+def store(document: Document) -> str:
+    """Return what became of a store: experiments, counts, versions, and what was left out with its reason."""
+    lines = _experiments(document["experiments"]) or ["there are no experiments"]
+    heads = ("status", "model", "version", "was", "stage", "aliases", "reason")
+    versions = [
+        (
+            one["status"],
+            one["name"],
+            one["version"],
+            one["source_version"],
+            one["stage"],
+            ", ".join(one["aliases"]),
+            one["reason"],
+        )
+        for one in document["models"]
+    ]
+    if versions:
+        lines += ["", *table(heads, versions, limit=width())]
+    left = [(one["what"], one["name"], one["reason"]) for one in document["left_out"]]
+    if left:
+        lines += ["", "left out or changed:", *table(("what", "which", ""), left, limit=width(), indent="  ")]
+    runs, registered = document["runs"], document["registered_models"]["versions"]
+    for what, counted in (("runs", runs), ("versions", registered)):
+        lines += ["", f"{what}: " + ", ".join(f"{counted[k]} {k}" for k in ("found", "imported", "skipped", "failed"))]
+    return "\n".join(lines)
+
+
+def _experiments(found: Sequence[Document]) -> list[str]:
+    heads = ("experiment", "goes to", "how", "")
+    rows = [
+        (one["source_name"], one["name"], one["action"], "; ".join(filter(None, (one["note"], _deleted(one)))))
+        for one in found
+    ]
+    return table(heads, rows, limit=width()) if rows else []
+
+
+def _deleted(one: Document) -> str:
+    return "deleted, and stays so" if one["deleted"] else ""

@@ -1,0 +1,230 @@
+"""How do registered models come along: versions under their numbers, stages, aliases, descriptions?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from migrations.stores.addresses import address_of
+from migrations.stores.model import LeftOut, SourceRegistered, SourceStore, SourceVersion, StoreOutcome, VersionOutcome
+from selector.domain.model import BATCH_TAG, SOURCE_TAG, RegisteredModel
+from selector.errors import MlflowRefusedError
+from selector.ports import Registry
+from selector.ports_store import CARRYING_TAG, SOURCE_RUN_TAG, SOURCE_VERSION_TAG, StoreWriter
+
+if TYPE_CHECKING:
+    from migrations.stores.carry import Carrier
+
+STAGES: Final = frozenset({"Staging", "Production", "Archived"})
+MOST_GAP: Final = 1000
+"""So many numbers of deleted versions are used up to keep the numbers of the others."""
+
+_FORBIDDEN = re.compile(r"[/:]")
+
+
+@dataclass(slots=True)
+class _Model:
+    """One registered model on its way.
+
+    Attributes:
+        name: in MLflow.
+        keeps: the numbers of the store can be kept, for the model is made by this import or an earlier one of it.
+        fresh: stages, aliases and descriptions are still to be set.
+        numbers: number in MLflow by number in the store.
+        aliases: as they are in MLflow.
+
+    """
+
+    source: SourceRegistered
+    name: str
+    keeps: bool
+    fresh: bool
+    last: int = 0
+    numbers: dict[int, int] = field(default_factory=dict)
+    aliases: Mapping[str, int] = field(default_factory=dict)
+    stages: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class CarryVersions:
+    """Carries the registered models of one store, after its runs."""
+
+    source: SourceStore
+    writer: StoreWriter
+    registry: Registry
+    batch: str
+    dry_run: bool = False
+    _numbers: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+
+    def carry(self, runs: Carrier, outcome: StoreOutcome) -> None:
+        """Carry all registered models; what cannot be carried is noted with its reason."""
+        for source in self.source.registered():
+            if source.prompt:
+                outcome.left_out.append(LeftOut("prompt", source.name, "prompts are not carried"))
+                continue
+            outcome.registered += 1
+            try:
+                self._model(source, runs, outcome)
+            except MlflowRefusedError as error:
+                outcome.left_out.append(LeftOut("model", source.name, error.message))
+                done = {o.source.version for o in outcome.versions if o.name == source.name}
+                rest = [version for version in source.versions if version.version not in done]
+                outcome.versions += [VersionOutcome(source.name, v, "failed", error.message) for v in rest]
+
+    def _model(self, source: SourceRegistered, runs: Carrier, outcome: StoreOutcome) -> None:
+        model = self._prepared(source, runs, outcome)
+        for version in source.versions:
+            made = self._version(model, version, runs, outcome)
+            if made.version is not None:
+                model.numbers[version.version] = made.version
+                self._numbers[source.name, version.version] = model.name, made.version
+            outcome.versions.append(made)
+        if self.dry_run:
+            return
+        if model.keeps and model.fresh:
+            self._fill(model, source.last + 1)
+        self._aliases(model, outcome)
+        self.registry.set_model_tag(model.name, CARRYING_TAG, "no")
+
+    def _prepared(self, source: SourceRegistered, runs: Carrier, outcome: StoreOutcome) -> _Model:
+        """Find or make the registered model, and clear away what an interrupted import left."""
+        name = _FORBIDDEN.sub("-", source.name).strip() or "model"
+        if name != source.name:
+            outcome.left_out.append(
+                LeftOut("name", source.name, f"the model is called {name!r}, for MLflow allows no / or :")
+            )
+        present = self.registry.registered_model(name)
+        ours = present is None or present.tags.get(SOURCE_TAG) == self.source.path
+        interrupted = present is not None and present.tags.get(CARRYING_TAG) != "no"
+        model = _Model(source, name, keeps=ours, fresh=present is None or (ours and interrupted))
+        if present is not None:
+            model.aliases = present.aliases
+            self._earlier(model, present, runs)
+        if self.dry_run:
+            return model
+        self.registry.create_registered_model(name)
+        if present is None:
+            self.registry.set_model_tag(name, SOURCE_TAG, self.source.path)
+        self.registry.set_model_tag(name, CARRYING_TAG, "yes")
+        if model.fresh:
+            if source.description:
+                self.writer.describe(name, None, source.description)
+            for key, value in source.tags.items():
+                if present is None or key not in present.tags:
+                    self.registry.set_model_tag(name, key, value)
+        return model
+
+    def _earlier(self, model: _Model, present: RegisteredModel, runs: Carrier) -> None:
+        """Recognise the versions that an earlier import made."""
+        model.stages = {version.version: version.stage for version in present.versions}
+        model.last = max(model.stages, default=0)
+        by_number = {version.version: version for version in model.source.versions}
+        for version in present.versions:
+            told = version.tags.get(SOURCE_VERSION_TAG, "")
+            number = int(told) if told.isdecimal() else 0
+            source = by_number.get(number)
+            own = version.tags.get(SOURCE_TAG) == self.source.path
+            moved = source is not None and version.run_id and runs.run_ids.get(source.run_id) == version.run_id
+            if not number or not (own or moved):
+                continue
+            if model.keeps and model.fresh and version.version < number:
+                # It was to take up a number, and the import was killed before it went away again.
+                if not self.dry_run:
+                    self.registry.delete_version(model.name, version.version)
+                continue
+            model.numbers[number] = version.version
+
+    def _version(self, model: _Model, source: SourceVersion, runs: Carrier, outcome: StoreOutcome) -> VersionOutcome:
+        aliases = tuple(sorted(alias for alias, number in model.source.aliases.items() if number == source.version))
+        known = model.numbers.get(source.version)
+        if known is not None:
+            if model.fresh and not self.dry_run:
+                self._dress(model, source, known)
+            return VersionOutcome(model.name, source, "already", "", known, runs.run_ids.get(source.run_id), aliases)
+        if self.dry_run:
+            return VersionOutcome(model.name, source, "new", "", None, runs.run_ids.get(source.run_id), aliases)
+        try:
+            address, run_id, reason = self._address(source, runs)
+            tags = dict(source.tags) | {
+                SOURCE_VERSION_TAG: str(source.version),
+                SOURCE_TAG: self.source.path,
+                BATCH_TAG: self.batch,
+            }
+            if source.run_id and run_id is None:
+                tags[SOURCE_RUN_TAG] = source.run_id
+            number = self._numbered(model, source.version, address, run_id, tags)
+            self._dress(model, source, number)
+        except MlflowRefusedError as error:
+            outcome.left_out.append(LeftOut("version", f"{model.name} {source.version}", error.message))
+            return VersionOutcome(model.name, source, "failed", error.message, aliases=aliases)
+        if number != source.version:
+            reason = "; ".join(filter(None, (f"version {source.version} became version {number}", reason)))
+        if reason:
+            outcome.left_out.append(LeftOut("version", f"{model.name} {source.version}", reason))
+        return VersionOutcome(model.name, source, "imported", reason, number, run_id, aliases)
+
+    def _numbered(self, model: _Model, number: int, address: str, run_id: str | None, tags: Mapping[str, str]) -> int:
+        """Make the version under its number where that is free; numbers before it are used up."""
+        keeps = model.keeps and number - model.last <= MOST_GAP
+        while True:
+            model.last = self.registry.create_version(model.name, address, run_id, tags)
+            if not keeps or model.last >= number:
+                return model.last
+            self.registry.delete_version(model.name, model.last)
+
+    def _fill(self, model: _Model, following: int) -> None:
+        """Use up the numbers of versions that were deleted last, so that no new version gets one of them."""
+        while model.last + 1 < following <= model.last + MOST_GAP:
+            tags = {SOURCE_VERSION_TAG: str(following), SOURCE_TAG: self.source.path}
+            model.last = self.registry.create_version(model.name, "selector:/deleted", None, tags)
+            self.registry.delete_version(model.name, model.last)
+
+    def _dress(self, model: _Model, source: SourceVersion, number: int) -> None:
+        """Set what a version cannot be made with; setting it again changes nothing."""
+        if source.description:
+            self.writer.describe(model.name, number, source.description)
+        if source.stage in STAGES and model.stages.get(number, "None") == "None":
+            self.registry.set_stage(model.name, number, source.stage)
+
+    def _aliases(self, model: _Model, outcome: StoreOutcome) -> None:
+        for alias, number in sorted(model.source.aliases.items()):
+            target = model.numbers.get(number)
+            named = f"{model.name}@{alias}"
+            if target is None:
+                reason = f"it points at version {number or '(none)'}, which is not there"
+                outcome.left_out.append(LeftOut("alias", named, reason))
+            elif model.aliases.get(alias, target) != target:
+                reason = f"it points at version {model.aliases[alias]} in MLflow already and was not moved to {target}"
+                outcome.left_out.append(LeftOut("alias", named, reason))
+            elif alias not in model.aliases and (model.fresh or self._new(model, number, outcome)):
+                try:
+                    self.registry.set_alias(model.name, alias, target)
+                except MlflowRefusedError as error:
+                    outcome.left_out.append(LeftOut("alias", named, error.message))
+
+    def _new(self, model: _Model, number: int, outcome: StoreOutcome) -> bool:
+        """Tell whether this import made the version; an alias that somebody removed later is not set again."""
+        made = {o.source.version for o in outcome.versions if o.name == model.name and o.status == "imported"}
+        return number in made
+
+    def _address(self, version: SourceVersion, runs: Carrier) -> tuple[str, str | None, str]:
+        """Return source and run of the new version, and what is missing of it."""
+        run_id = runs.run_ids.get(version.run_id)
+        gone = "" if run_id or not version.run_id else f"its run {version.run_id} is not there, nor are its files"
+        found = address_of(version.source)
+        model_id = version.model_id or (found.name if found.kind == "model" else "")
+        if not model_id and found.kind == "run":
+            model_id = runs.model_names.get((found.name, found.rest), "")
+        if model_id in runs.model_ids:
+            return f"models:/{runs.model_ids[model_id]}", run_id, gone
+        if found.kind == "run" and found.name in runs.run_ids:
+            root = self.writer.artifact_uri(runs.run_ids[found.name]).rstrip("/")
+            missing = "" if self.source.has_files(found.name, found.rest) else "its files are not in the store"
+            return "/".join(filter(None, (root, found.rest))), run_id, "; ".join(filter(None, (gone, missing)))
+        other = self._numbers.get((found.name, int(found.rest))) if found.kind == "version" else None
+        if other is not None:
+            return f"models:/{other[0]}/{other[1]}", run_id, gone
+        reason = gone or f"its files cannot be told from {version.source!r}"
+        return version.source or "selector:/unknown", run_id, reason

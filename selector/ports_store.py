@@ -1,0 +1,212 @@
+"""What does carrying a whole MLflow store need from the world: its values, and the port that writes them?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from selector.domain.model import NOTHING
+
+SOURCE_RUN_TAG = "selector.source_run"
+SOURCE_MODEL_TAG = "selector.source_model"
+SOURCE_EXPERIMENT_TAG = "selector.source_experiment"
+SOURCE_VERSION_TAG = "selector.source_version"
+CARRYING_TAG = "selector.carrying"
+"""On experiments and registered models: "yes" while an import is at work, "no" after it ended."""
+
+WHOLE_TAG = "selector.carried"
+"""On runs that were RUNNING in their store: set last, so that a half-written one can be told from it."""
+
+UNENDED = frozenset({"RUNNING", "SCHEDULED"})
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One value of one metric.
+
+    Attributes:
+        timestamp: milliseconds since 1970.
+
+    """
+
+    key: str
+    value: float
+    timestamp: int
+    step: int = 0
+    dataset_name: str | None = None
+    dataset_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDataset:
+    """A dataset that a run names as its input."""
+
+    name: str
+    digest: str
+    source_type: str
+    source: str
+    schema: str | None = None
+    profile: str | None = None
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """Plain files below a folder, by their names relative to it; links and devices are not among them."""
+
+    root: Path
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """A logged model of MLflow 3.
+
+    Attributes:
+        model_id: in the store that it comes from.
+        status: READY, PENDING or FAILED.
+        metrics: measured in the run that logged it.
+        elsewhere: measured in other runs, with the id of the run.
+
+    """
+
+    model_id: str
+    name: str
+    status: str = "READY"
+    model_type: str | None = None
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    metrics: tuple[Measurement, ...] = ()
+    elsewhere: tuple[tuple[str, Measurement], ...] = ()
+    files: StoredFiles | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """One run of an MLflow store, whole.
+
+    Attributes:
+        run_id: in the store that it comes from.
+        status: MLflow's word: RUNNING, SCHEDULED, FINISHED, FAILED or KILLED.
+        started: milliseconds since 1970; None where the store holds none.
+        ended: the same.
+        metrics: the full history, no two equal.
+        files: its artifacts; None where there are none.
+        models: the logged models that came from it.
+
+    """
+
+    run_id: str
+    experiment_id: str
+    name: str = ""
+    status: str = "FINISHED"
+    deleted: bool = False
+    started: int | None = None
+    ended: int | None = None
+    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    metrics: tuple[Measurement, ...] = ()
+    datasets: tuple[StoredDataset, ...] = ()
+    files: StoredFiles | None = None
+    models: tuple[StoredModel, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PresentExperiment:
+    """An experiment that is in MLflow already, deleted or not."""
+
+    experiment_id: str
+    name: str
+    deleted: bool = False
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class CarriedRun:
+    """A run in MLflow that came from a store.
+
+    Attributes:
+        whole: False where an import was interrupted in the middle of it.
+
+    """
+
+    run_id: str
+    experiment_id: str
+    whole: bool = True
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What earlier imports carried: runs (all copies of each, by the id in the store), and logged models."""
+
+    runs: Mapping[str, tuple[CarriedRun, ...]] = field(default_factory=lambda: NOTHING)
+    models: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenStoredRun:
+    """What a StoredRun became.
+
+    Attributes:
+        models: new id of each logged model, by the id in its store.
+        left_out: what could not be written, as sentences.
+
+    """
+
+    run_id: str
+    models: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    left_out: tuple[str, ...] = ()
+
+
+class StoreWriter(Protocol):
+    """The part of MLflow that a whole store is carried into; versions, stages and aliases go through the registry.
+
+    Every method raises MlflowUnreachableError within its own deadline, and MlflowRefusedError where MLflow says no.
+    """
+
+    def experiments(self) -> Sequence[PresentExperiment]:
+        """Return all experiments, deleted ones too."""
+        ...
+
+    def carried(self) -> Carried:
+        """Return what earlier imports of any store carried."""
+        ...
+
+    def create_experiment(self, name: str, tags: Mapping[str, str]) -> str:
+        """Create an experiment and return its id."""
+        ...
+
+    def tag_experiment(self, experiment_id: str, tags: Mapping[str, str]) -> None:
+        """Set tags of an experiment that is not deleted."""
+        ...
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Delete an experiment with its runs (MLflow keeps both restorable)."""
+        ...
+
+    def write(self, run: StoredRun, experiment_id: str) -> WrittenStoredRun:
+        """Write one run with its artifacts and models; it gets its end status last. It is never written as deleted."""
+        ...
+
+    def measure(self, run_id: str, model_id: str, metrics: Sequence[Measurement]) -> None:
+        """Log measurements of a logged model into another run than its own; both ids are the new ones."""
+        ...
+
+    def discard(self, run_id: str) -> None:
+        """Delete a run that was left half-written, and its logged models; harmless where they are gone."""
+        ...
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a run (MLflow keeps it restorable); harmless where it is deleted."""
+        ...
+
+    def artifact_uri(self, run_id: str) -> str:
+        """Return where the run's artifacts are."""
+        ...
+
+    def describe(self, name: str, version: int | None, text: str) -> None:
+        """Set the description of a registered model, or of one version."""
+        ...
