@@ -257,8 +257,8 @@ class Entry:
     """One line of the ledger.
 
     Attributes:
-        kind: decision, promoted, rolled_back, archived, restored, quarantined, cleared, foreign_change, imported,
-            undone, paused, resumed, failed.
+        kind: decision, promoted, rolled_back, archived, restored, quarantined, cleared, approved, rejected,
+            foreign_change, imported, undone, paused, resumed, failed.
         decision: the id that ties entry, plan, tags and report together.
         details: plain JSON values; for a decision its whole record.
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from selector.workflows.by_hand import Done
+from selector.workflows.select_champion import Look
 
 
 @dataclass
@@ -57,3 +58,12 @@ def test_status_names_the_question_that_is_open(run, folder, fake_house, monkeyp
     monkeypatch.setattr("selector.workflows.look.status", lambda *_: [{"model": "churn", "pending": pending}])
     monkeypatch.setenv("COLUMNS", "200")
     assert "new awaits approval of d-1" in run("status").stdout
+
+
+def test_select_says_how_to_answer_as_long_as_somebody_is_asked(run, folder, fake_house, monkeypatch):
+    document = {"model": "churn", "verdict": "awaiting_approval", "answer": ["mlflow-selector approve churn d-1"]}
+    found = Look("churn", None, document, "churn: awaiting approval. because")
+    monkeypatch.setattr("selector.workflows.select_champion.select", lambda *_, **__: (found,))
+    assert run("select").stdout == (
+        "churn: awaiting approval. because\n  to answer: mlflow-selector approve churn d-1\n"
+    )

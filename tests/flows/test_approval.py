@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from selector.adapters.report_html import render_html
+from selector.adapters.report_markdown import render_markdown
 from selector.domain.model import STATUS_TAG
 from selector.domain.policy import Approval
 from selector.errors import SelectorError, UsageError
@@ -62,6 +66,29 @@ def test_what_would_be_promoted_waits_and_nothing_moves(asking):
         found.decision.id,
     )
     assert kinds(asking) == ["decision", "promoted", "decision"]
+
+
+def test_the_page_shows_what_the_command_says(world):
+    page = (Path(__file__).parents[2] / "docs" / "approval.md").read_text(encoding="utf-8")
+    shown = re.search(r"```text\n\$ mlflow-selector select churn\n(.*?)```", page, re.DOTALL)[1]
+    world.train("night-1", 300)
+    world.look()
+    world.policy = replace(world.policy, approval=Approval(required=True))
+    world.train("night-2", 200)
+    found = world.look()
+    lines = [found.text, *(f"  to answer: {command}" for command in found.document["answer"])]
+    for line, wanted in zip(lines, re.sub(r"\d{8}T\d{6}-\w{8}", found.decision.id, shown).splitlines(), strict=True):
+        assert line.startswith(wanted.removesuffix("..."))
+
+
+def test_the_report_says_who_waits_and_how_to_answer(asking):
+    found = asking.look()
+    report = asking.reports.reports["churn", found.decision.id]
+    assert report.headline == "Awaiting approval: new would be the champion of churn in place of version 1 (old)."
+    assert list(report.answer) == found.document["answer"]
+    assert next(r.why.code for r in report.ranking if r.name == "new") == "awaits-approval"
+    for page in (render_html(report), render_markdown(report)):
+        assert f"mlflow-selector approve churn {found.decision.id}" in page
 
 
 def test_status_shows_what_waits_and_since_when(asking):
