@@ -96,6 +96,7 @@ def promote(house: House, model: str, version: int, *, force: str | None, dry_ru
         reason = f"{standing.name} (v{version}) promoted by hand" + (f", forced: {force}" if force is not None else "")
         name = _id(house, model, version)
         chosen = replace(decision, verdict="promoted", winner=standing, reason=reason, code="by-hand", id=name)
+        chosen = replace(chosen, proposed=None, offers=(), approval=None)  # nobody is asked any more
         case = Case(house, setup, observed, chosen, actor)
         return _promoted(case, version, forced=force is not None, dry_run=dry_run)
 

@@ -91,7 +91,6 @@ def _offer(standing: Standing, decision: Decision) -> dict[str, Any]:
 
 def ranked_document(standing: Standing, created: int | None = None) -> dict[str, Any]:
     """Return one candidate's line of a ranking."""
-    versus = standing.versus
     return {
         "version": created or standing.candidate.number,
         "run_id": standing.candidate.run_id,

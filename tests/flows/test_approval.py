@@ -383,3 +383,27 @@ def test_a_tag_rejects(tag, asking):
     assert (entry.actor, entry.decision) == ("MLflow tag", question)
     assert asking.look().news is False
     assert kinds(asking).count("rejected") == 1
+
+
+def test_a_promotion_by_hand_asks_nobody_and_closes_the_question(asking):
+    asking.registry.create_version("churn", "models:/m-0001", "run0001", {})
+    question = asking.look().decision.id
+    asking.clock.advance(60)
+    done = by_hand.promote(asking.house, "churn", 2, force=None, dry_run=False, actor="ada")
+    assert (done.document["answer"], done.document["offers"]) == ([], [])
+    assert asking.reports.reports["churn", done.document["decision"]].answer == ()
+    assert looking.status(asking.house, ["churn"])[0]["pending"] is None
+    with pytest.raises(
+        SelectorError, match=r"has lapsed: the champion has changed since; nothing awaits an answer now"
+    ):
+        answer(asking, question)
+
+
+def test_a_tag_releases_a_held_candidate_too(world):
+    world.train("old", 300)
+    leaky = world.train("leaky", 10, seed=9)
+    first = world.look()
+    tag_run(world, leaky, **{"selector.approve": first.decision.id})
+    assert world.look().document["verdict"] == "promoted"
+    assert world.champion() == leaky.run_id
+    assert world.look().news is False
