@@ -21,7 +21,7 @@ LOWEST_CONFIDENCE = 0.5
 HIGHEST_CONFIDENCE = 0.9999
 FINEST_GAIN = 1e-4
 FINEST_CONFIDENCE = 1e-3
-MOST_CELLS = 20_000_000
+MOST_CELLS = 10_000_000
 """Rows times models that are tried at most; beyond, only the estimate of `rows_needed` is given."""
 
 MOST_TIMES = 4096
@@ -96,20 +96,59 @@ class _Trial:
         same = before is after or (before and after and before.candidate.uri == after.candidate.uri)
         return None if same else again
 
-    def smallest(self, near: float, far: float, flips: Callable[[float], bool], step: float) -> float | None:
-        """Return the value nearest to `near` that flips, on a grid of `step`, rounded towards `far`."""
-        if not flips(far):
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The values that are tried: from the present one, which does not flip, towards the farthest.
+
+    Attributes:
+        open: True where trying the farthest value first would cost too much.
+
+    """
+
+    near: float
+    far: float
+    step: float
+    open: bool = False
+
+    @property
+    def count(self) -> int:
+        """The index of the farthest value."""
+        return max(1, math.ceil(abs(self.far - self.near) / self.step - 1e-9))
+
+    def at(self, index: int) -> float:
+        """Return the value with this index, 0 for the present one, rounded towards the farthest."""
+        return self.far if index >= self.count else self.near + math.copysign(index * self.step, self.far - self.near)
+
+    def index(self, value: float) -> int:
+        """Return the index of the first value that is at least as far as this one."""
+        return min(max(1, math.ceil(abs(value - self.near) / self.step - 1e-9)), self.count)
+
+
+def nearest(scale: Scale, flips: Callable[[float], bool], guess: float) -> float | None:
+    """Return the value nearest to the present one that flips, on the scale; None where none does.
+
+    The search starts at a guess, because every question costs a whole decision.
+    """
+    low, high = 0, scale.index(guess)
+    if flips(scale.at(high)):
+        stride, low = 1, high - 1
+        while low > 0 and flips(scale.at(low)):
+            high, stride = low, stride * 2
+            low = max(0, low - stride)
+    else:
+        if not scale.open and not flips(scale.at(scale.count)):
             return None
-        toward = 1.0 if far > near else -1.0
-        low, high = 0, math.ceil(abs(far - near) / step)
-        while high - low > 1:
-            middle = (low + high) // 2
-            if flips(near + toward * middle * step):
-                high = middle
-            else:
-                low = middle
-        found = near + toward * high * step
-        return far if toward * (found - far) > 0 else found
+        stride, low, high = 1, high, high + 1
+        while high <= scale.count and not flips(scale.at(high)):
+            low, stride = high, stride * 2
+            high = min(high + stride, scale.count) if low < scale.count else scale.count + 1
+        if high > scale.count:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if flips(scale.at(middle)) else (middle, high)
+    return scale.at(high)
 
 
 def _change(kind: str, text: str, before: float | str | None, after: float | str | None, again: Decision) -> Change:
@@ -119,12 +158,11 @@ def _change(kind: str, text: str, before: float | str | None, after: float | str
 
 def _gain(trial: _Trial) -> Iterator[Change | None]:
     present, winner = trial.policy.minimum_gain, trial.decision.winner
-    far = 0.0
-    if winner is not None:
-        if trial.decision.champion is None:
-            return
-        lead = trial.decision.metric.lead(winner.score or 0.0, trial.decision.champion.score or 0.0)
-        far = max(present, lead) * 1.01 + FINEST_GAIN
+    champion, subject = trial.decision.champion, trial.subject
+    if champion is None or subject is None or subject.score is None or champion.score is None:
+        return
+    lead = trial.decision.metric.lead(subject.score, champion.score)
+    far = 0.0 if winner is None else max(present, lead) * 1.01 + FINEST_GAIN
 
     def tried(value: float) -> Decision | None:
         return trial.flipped(policy=replace(trial.policy, minimum_gain=max(0.0, round(value, 9))))
@@ -133,7 +171,7 @@ def _gain(trial: _Trial) -> Iterator[Change | None]:
         return
     # Whole ten-thousandths, so that the advice can be typed; rounded towards the change.
     near = (math.floor if far > present else math.ceil)(present / FINEST_GAIN) * FINEST_GAIN
-    value = trial.smallest(near, far, lambda v: tried(v) is not None, FINEST_GAIN)
+    value = nearest(Scale(near, far, FINEST_GAIN), lambda v: tried(v) is not None, max(0.0, lead))
     if value is not None and (again := tried(value)):
         yield _change("minimum_gain", f"minimum_gain: {value:.4g}", present, round(value, 9), again)
 
@@ -147,7 +185,10 @@ def _confidence(trial: _Trial) -> Iterator[Change | None]:
     def tried(value: float) -> Decision | None:
         return trial.flipped(policy=replace(trial.policy, confidence=round(value, 6)))
 
-    value = trial.smallest(present, far, lambda v: tried(v) is not None, FINEST_CONFIDENCE)
+    subject = trial.subject
+    guess = 1.0 - subject.adjusted_p if subject is not None and subject.adjusted_p is not None else far
+    guess = min(max(guess, min(present, far)), max(present, far))
+    value = nearest(Scale(present, far, FINEST_CONFIDENCE), lambda v: tried(v) is not None, guess)
     if value is not None and (again := tried(value)):
         yield _change("confidence", f"confidence: {value:.4g}", present, round(value, 6), again)
 
@@ -185,9 +226,10 @@ def _lead(trial: _Trial) -> Iterator[Change | None]:
         shifted = moved(trial.snapshot, subject.candidate.uri, sign * by)
         return trial.flipped(snapshot=shifted) if shifted is not None else None
 
-    value = trial.smallest(0.0, far, lambda v: tried(v) is not None, FINEST_GAIN)
+    lead = subject.versus.lead
+    guess = abs((subject.bar or 0.0) - lead)
+    value = nearest(Scale(0.0, far, FINEST_GAIN), lambda v: tried(v) is not None, guess)
     if value is not None and (again := tried(value)):
-        lead = subject.versus.lead
         how = "worse" if trial.promoted else "better"
         text = f"{subject.name} {value:.4f} {how} on the same rows (a lead of {lead + sign * value:.4f})"
         yield _change("lead", text, lead, lead + sign * value, again)
@@ -205,13 +247,10 @@ def _rows(trial: _Trial) -> Iterator[Change | None]:
     def tried(times: float) -> Decision | None:
         return trial.flipped(snapshot=enlarged(trial.snapshot, round(times)))
 
-    # Doubling first, so that the largest copies are only made where they are needed.
-    far = 2
-    while far < most and tried(far) is None:
-        far *= 2
-    if far > most:
+    if most <= 1:
         return
-    value = trial.smallest(max(1, far // 2), far, lambda v: tried(v) is not None, 1.0)
+    guess = ((best.bar or 0.0) / best.versus.lead) ** 2
+    value = nearest(Scale(1.0, most, 1.0, open=True), lambda v: tried(v) is not None, max(2.0, guess))
     if value is not None and (again := tried(value)):
         times = round(value)
         text = f"{times} times the labelled rows ({times * truth.rows:,} in all) with the same rates"

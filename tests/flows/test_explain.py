@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from selector.domain import counterfactual
-from selector.domain.counterfactual import turning_points
+from selector.domain.counterfactual import Scale, nearest, turning_points
 from selector.domain.decision import decide
 from selector.domain.enlarged import enlarged, moved
 from selector.domain.metric import metric
@@ -131,6 +131,24 @@ def test_when_nothing_flips_nothing_is_claimed(world):
     world.train("only", 400)
     world.look()
     assert present(world)[2] == ()
+
+
+@given(st.integers(1, 300), st.integers(1, 320), st.floats(-5, 400), st.booleans(), st.booleans())
+def test_the_search_finds_the_nearest_value_that_flips_from_any_guess(count, first, guess, upward, open_ended):
+    far = count / 10 if upward else -count / 10
+    asked = []
+
+    def flips(value):
+        asked.append(value)
+        return round(abs(value) * 10) >= first
+
+    scale = Scale(0.0, far, 0.1, open=open_ended)
+    found = nearest(scale, flips, guess / 10 if upward else -guess / 10)
+    if first > count:
+        assert found is None
+    else:
+        assert found == pytest.approx(first / 10 if upward else -first / 10)
+    assert len(asked) <= 40
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
