@@ -10,11 +10,13 @@ import pytest
 
 from selector.adapters.report_html import render_html
 from selector.adapters.report_markdown import render_markdown
+from selector.domain.decision import decide
 from selector.domain.model import STATUS_TAG
 from selector.domain.policy import Approval
 from selector.errors import SelectorError, UsageError
 from selector.workflows import approval, by_hand
 from selector.workflows import look as looking
+from selector.workflows.observe import observe
 from selector.workflows.replay import NotReplayable, replay
 
 DAY = 86_400
@@ -407,3 +409,16 @@ def test_a_tag_releases_a_held_candidate_too(world):
     assert world.look().document["verdict"] == "promoted"
     assert world.champion() == leaky.run_id
     assert world.look().news is False
+
+
+def test_whom_the_question_is_about_belongs_to_the_evidence(world):
+    world.train("old", 300)
+    world.look()
+    world.policy = replace(world.policy, approval=Approval(required=True))
+    world.train("new", 280)
+    setup = world.house.setup("churn")
+    seen = observe(world.house, setup).snapshot
+    refused = frozenset(f"{n} refused before" for n in range(100_000))
+    asked, kept = (decide(s, setup.policy, "") for s in (seen, replace(seen, refused=refused)))
+    assert (asked.verdict, kept.verdict) == ("awaiting_approval", "kept")
+    assert asked.evidence != kept.evidence

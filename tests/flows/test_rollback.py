@@ -144,3 +144,15 @@ def test_a_rollback_succeeds_although_the_holdout_is_gone(replaced):
     assert replaced.champion() == replaced.old.run_id
     assert done.document["report"] is None
 
+
+def test_a_quarantined_version_that_somebody_puts_back_is_replaced_and_that_is_no_news_the_next_time(world):
+    world.train("first", 300)
+    world.look()
+    world.train("new", 100)
+    world.look()
+    world.roll_back()
+    by_hand.mark(world.house, "churn", 2, "clear", dry_run=False, actor="test")
+    world.roll_back()
+    world.registry.set_alias("churn", "champion", 1)
+    assert world.look().document["verdict"] == "promoted"
+    assert world.look().news is False
