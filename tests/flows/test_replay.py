@@ -19,17 +19,21 @@ def live(world):
     """A scripted life: a first champion, luck, a leak, a copy, NaN, a better one, a rollback, a clearing, hands."""
     world.train("first", 400)
     world.look()
-    world.train("lucky", 398, seed=3)
+    lucky = world.train("lucky", 398, seed=3)
     world.train("copy", 400)
     world.train("leak", 0)
     world.train("nan", 350, metrics={"f1": float("nan")})
     world.train("empty")
     world.train("running", 100, status="RUNNING")
     world.look()
+    world.registry.delete_run(lucky.run_id)
+    world.train("late", 390, seed=4)
+    world.look()
     better = world.train("better", 250)
     world.look()
     assert world.champion() == better.run_id
     world.roll_back()
+    world.train("copy of better", 250)
     world.look()
     by_hand.mark(world.house, "churn", 2, "clear", dry_run=False, actor="test")
     world.look()
@@ -54,13 +58,16 @@ def test_every_decision_of_a_life_comes_out_the_same_when_it_is_made_again(world
             world.look()
     found = decisions(world)
     assert len(found) >= 3
+    assert not shared_rows or any(e.details["challengers"]["refused_before"] for e in found)
     for entry in found:
         again = replay(world.house, entry)
         assert not isinstance(again, NotReplayable), again
         winner = again.winner.candidate.run_id if again.winner else None
         recorded = entry.details["champion"]["run_id"] if entry.details["verdict"] == "promoted" else None
         assert (again.verdict, again.reason, winner) == (entry.details["verdict"], entry.reason, recorded)
-        assert again.policy_digest == entry.details["policy"]
+        assert (again.policy_digest, again.evidence) == (entry.details["policy"], entry.details["evidence"])
+        assert again.luck.refused_before == entry.details["challengers"]["refused_before"]
+        assert [[r.text for r in s.reasons] for s in again.ranking] == [r["reasons"] for r in entry.details["ranking"]]
         assert [s.score for s in again.ranking] == pytest.approx([r["score"] for r in entry.details["ranking"]])
 
 
