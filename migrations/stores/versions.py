@@ -96,7 +96,8 @@ class CarryVersions:
                 LeftOut("name", source.name, f"the model is called {name!r}, for MLflow allows no / or :")
             )
         present = self.registry.registered_model(name)
-        ours = present is None or present.tags.get(SOURCE_TAG) == self.source.path
+        # A kill right after the model was made leaves it without our tag; an empty one is as good as a new one.
+        ours = present is None or not present.versions or present.tags.get(SOURCE_TAG) == self.source.path
         interrupted = present is not None and present.tags.get(CARRYING_TAG) != "no"
         model = _Model(source, name, keeps=ours, fresh=present is None or (ours and interrupted))
         if present is not None:
@@ -105,7 +106,7 @@ class CarryVersions:
         if self.dry_run:
             return model
         self.registry.create_registered_model(name)
-        if present is None:
+        if ours and (present is None or present.tags.get(SOURCE_TAG) != self.source.path):
             self.registry.set_model_tag(name, SOURCE_TAG, self.source.path)
         self.registry.set_model_tag(name, CARRYING_TAG, "yes")
         if model.fresh:
