@@ -1,0 +1,411 @@
+"""Does a store that MLflow itself wrote arrive with everything: history, NaN, parents, datasets, models, registry?"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import shutil
+import sqlite3
+import warnings
+from pathlib import Path
+
+import pytest
+
+from migrations.stores.carry import Carrier
+from migrations.stores.open import open_store
+from selector.adapters.mlflow_import import mlflow_module
+from selector.adapters.registry_mlflow import MlflowRegistry
+from selector.errors import MlflowRefusedError
+from selector.ports_store import SOURCE_RUN_TAG
+
+INFINITE = 1.7976931348623157e308
+
+
+def fill(client, folder, gone):
+    """Write one of everything that MLflow keeps."""
+    entities = mlflow_module("mlflow.entities")
+    model = folder / "model"
+    model.mkdir(parents=True)
+    (model / "MLmodel").write_text("flavors: {}\n")
+    (model / "weights.bin").write_bytes(bytes(range(256)))
+    number = client.create_experiment("tuning", tags={"team": "churn"})
+    parent = client.create_run(number, start_time=1_600_000_000_000, run_name="parent", tags={"mlflow.user": "ada"})
+    child = client.create_run(
+        number, start_time=1_600_000_000_500, run_name="child", tags={"mlflow.parentRunId": parent.info.run_id}
+    )
+    ids = {"parent": parent.info.run_id, "child": child.info.run_id}
+    history = [entities.Metric("loss", 1 / (step + 1), 1_600_000_001_000 + step, step) for step in range(1500)]
+    odd = [("nan", math.nan), ("inf", math.inf), ("train/f1 score", 0.5)]
+    history += [entities.Metric(key, value, 1_600_000_002_000, 0) for key, value in odd]
+    client.log_batch(ids["parent"], history[:1000], [entities.Param("lr", "0.1"), entities.Param("depth/max", "7")])
+    client.log_batch(ids["parent"], history[1000:])
+    dataset = entities.Dataset("rows", "abc123", "local", '{"uri": "rows.csv"}', '{"cols": 2}', '{"n": 10}')
+    client.log_inputs(
+        ids["child"], [entities.DatasetInput(dataset, [entities.InputTag("mlflow.data.context", "eval")])]
+    )
+    logged = client.create_logged_model(
+        number, name="forest", source_run_id=ids["child"], tags={"kind": "forest"}, params={"trees": "5"}
+    )
+    for file in model.iterdir():
+        client.log_model_artifact(logged.model_id, str(file))
+    client.finalize_logged_model(logged.model_id, "READY")
+    client.log_outputs(ids["child"], [entities.LoggedModelOutput(logged.model_id, 0)])
+    client.log_batch(ids["child"], [entities.Metric("f1", 0.75, 1_600_000_003_000, 0, model_id=logged.model_id)])
+    client.log_batch(ids["parent"], [entities.Metric("later_f1", 0.5, 1_600_000_004_000, 0, model_id=logged.model_id)])
+    client.log_artifacts(ids["parent"], str(model), "model")
+    client.set_tag(
+        ids["parent"],
+        "mlflow.log-model.history",
+        json.dumps([{"run_id": ids["parent"], "artifact_path": "model", "utc_time_created": "2020-09-13 12:26:40"}]),
+    )
+    for name, status in (("failed", "FAILED"), ("running", None), ("deleted", "FINISHED")):
+        ids[name] = client.create_run(number, start_time=1_600_000_005_000, run_name=name).info.run_id
+        if status:
+            client.set_terminated(ids[name], status, 1_600_000_006_000)
+    client.set_terminated(ids["parent"], "FINISHED", 1_600_000_007_000)
+    client.set_terminated(ids["child"], "FINISHED", 1_600_000_007_500)
+    client.delete_run(ids["deleted"])
+    for name in ("gone", "gone twin")[:gone]:
+        number = client.create_experiment(name)
+        run = client.create_run(number, start_time=1_600_000_008_000, run_name="in a deleted experiment")
+        client.set_terminated(run.info.run_id, "FINISHED", 1_600_000_009_000)
+        client.delete_experiment(number)
+    root = client.get_run(ids["parent"]).info.artifact_uri
+    client.create_registered_model("churn", tags={"owner": "ada"}, description="Who leaves.")
+    sources = [f"{root}/model", f"models:/{logged.model_id}", "models:/churn/1", f"{root}/model", "dummy-source"]
+    for index, source in enumerate(sources, 1):
+        run_id = None if index in {3, 5} else ids["child" if index == 2 else "parent"]
+        client.create_model_version("churn", source, run_id, tags={"n": str(index)}, description=f"number {index}")
+    client.delete_model_version("churn", "4")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        client.transition_model_version_stage("churn", "1", "Production")
+    client.set_registered_model_alias("churn", "champion", "1")
+    client.set_registered_model_alias("churn", "Best-2", "2")
+    client.register_prompt("greeting", "Hello {{name}}")
+    return ids
+
+
+@pytest.fixture(scope="session", params=["files", "sqlite"])
+def made(request, tmp_path_factory, mlflow_template):
+    """A store that MLflow wrote somewhere else: its folder was moved afterwards."""
+    first = tmp_path_factory.mktemp("first")
+    tracking = mlflow_module("mlflow.tracking")
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+        if request.param == "files":
+            source, uri = "mlruns", (first / "mlruns").as_uri()
+        else:
+            source, uri = "mlflow.db", f"sqlite:///{first / 'mlflow.db'}"
+            shutil.copyfile(mlflow_template, first / "mlflow.db")
+            patch.chdir(first)
+        patch.setenv("MLFLOW_TRACKING_URI", uri)
+        ids = fill(tracking.MlflowClient(uri, uri), first / "scratch", 2 if request.param == "files" else 1)
+    for meta in first.glob("mlruns/.trash/*/meta.yaml"):
+        # Two deleted experiments of one name, which older file stores allowed.
+        meta.write_text(meta.read_text().replace("name: gone twin", "name: gone"))
+    second = tmp_path_factory.mktemp("moved") / "project"
+    first.rename(second)
+    return second / source, ids
+
+
+@pytest.fixture
+def registry(mlflow_sqlite):
+    return MlflowRegistry(mlflow_sqlite)
+
+
+@pytest.fixture(scope="session")
+def carry(tmp_path_factory):
+    """Carry a store: `carry(path, registry, …)`."""
+    spool = tmp_path_factory.mktemp("spool")
+
+    def go(source, registry, writer=None, **options):
+        with open_store(str(source), spool) as store:
+            return Carrier(store, writer or registry.store_writer(), registry, "batch", **options).carry()
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def arrived(made, carry, mlflow_template, tmp_path_factory):
+    """The registry that a whole store was carried into, and what was said about it; tests only look."""
+    registry = empty(mlflow_template, tmp_path_factory.mktemp("arrived") / "here")
+    return registry, carry(made[0], registry)
+
+
+def empty(template, folder):
+    """A registry on an empty database of its own."""
+    folder.mkdir()
+    shutil.copyfile(template, folder / "mlflow.db")
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
+        connection.execute("UPDATE experiments SET artifact_location = ?", (str(folder / "artifacts"),))
+    return MlflowRegistry(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def client_of(registry):
+    return registry._connection.ask("open", lambda client: client)
+
+
+def told(registry):
+    """What MLflow says of everything that was carried, in words that do not depend on new ids."""
+    client = client_of(registry)
+    experiments = {e.experiment_id: e for e in client.search_experiments(view_type=3)}
+    runs = client.search_runs(list(experiments), run_view_type=3, max_results=1000)
+    whole = [
+        r
+        for r in runs
+        if SOURCE_RUN_TAG in r.data.tags and (r.info.status, r.info.lifecycle_stage) != ("RUNNING", "deleted")
+    ]
+    return {
+        "experiments": sorted((e.name, e.lifecycle_stage) for e in experiments.values()),
+        "runs": sorted(
+            (
+                r.data.tags[SOURCE_RUN_TAG],
+                r.info.status,
+                r.info.lifecycle_stage,
+                r.info.start_time,
+                r.info.end_time,
+                experiments[r.info.experiment_id].name,
+                sorted(r.data.params.items()),
+                sorted((k, repr(v)) for k, v in r.data.metrics.items()),
+                sorted((i.dataset.name, i.dataset.digest) for i in r.inputs.dataset_inputs),
+                len(r.outputs.model_outputs if r.outputs else ()),
+            )
+            for r in whole
+        ),
+        "registry": {
+            name: (
+                dict(model.aliases),
+                [(v.version, v.stage, v.tags["n"], bool(v.run_id)) for v in model.versions],
+            )
+            for name, model in registry.all_registered_models().items()
+        },
+    }
+
+
+def test_runs_keep_times_states_params_and_their_whole_history(made, arrived):
+    _, ids = made
+    registry, outcome = arrived
+    assert outcome.runs["failed"] == 0, outcome.left_out
+    client = client_of(registry)
+    runs = {r[0]: r[1:] for r in told(registry)["runs"]}
+    states = {name: runs[run_id][:4] for name, run_id in ids.items()}
+    assert states == {
+        "parent": ("FINISHED", "active", 1_600_000_000_000, 1_600_000_007_000),
+        "child": ("FINISHED", "active", 1_600_000_000_500, 1_600_000_007_500),
+        "failed": ("FAILED", "active", 1_600_000_005_000, 1_600_000_006_000),
+        "running": ("RUNNING", "active", 1_600_000_005_000, None),
+        "deleted": ("FINISHED", "deleted", 1_600_000_005_000, 1_600_000_006_000),
+    }
+    (parent,) = client.search_runs(["1"], filter_string="run_name = 'parent'")
+    assert parent.data.params == {"lr": "0.1", "depth/max": "7"}
+    history = client.get_metric_history(parent.info.run_id, "loss")
+    assert [(m.step, m.timestamp, m.value) for m in sorted(history, key=lambda m: m.step)] == [
+        (step, 1_600_000_001_000 + step, 1 / (step + 1)) for step in range(1500)
+    ]
+    assert math.isnan(parent.data.metrics["nan"])
+    assert (parent.data.metrics["inf"], parent.data.metrics["train/f1 score"]) == (INFINITE, 0.5)
+    assert parent.data.tags["mlflow.user"] == "ada"
+    assert client.get_experiment("1").tags["team"] == "churn"
+
+
+def test_references_between_runs_and_models_lead_to_the_new_ones(arrived):
+    registry, _ = arrived
+    client = client_of(registry)
+    runs = {r.info.run_name: r for r in client.search_runs(["1"])}
+    assert runs["child"].data.tags["mlflow.parentRunId"] == runs["parent"].info.run_id
+    (entry,) = json.loads(runs["parent"].data.tags["mlflow.log-model.history"])
+    assert entry["run_id"] == runs["parent"].info.run_id
+    (model,) = client.search_logged_models(["1"])
+    assert (model.source_run_id, model.name, str(model.status)) == (runs["child"].info.run_id, "forest", "READY")
+    assert (model.params, model.tags["kind"]) == ({"trees": "5"}, "forest")
+    assert {(m.key, m.value, m.run_id) for m in model.metrics} == {
+        ("f1", 0.75, runs["child"].info.run_id),
+        ("later_f1", 0.5, runs["parent"].info.run_id),
+    }
+    assert [o.model_id for o in runs["child"].outputs.model_outputs] == [model.model_id]
+    (given,) = runs["child"].inputs.dataset_inputs
+    assert (given.dataset.digest, given.dataset.schema, given.tags[0].value) == ("abc123", '{"cols": 2}', "eval")
+
+
+def test_the_registry_keeps_numbers_stages_aliases_and_files(arrived, tmp_path):
+    registry, outcome = arrived
+    model = registry.registered_model("churn")
+    assert {v.version: (v.stage, v.tags["n"]) for v in model.versions} == {
+        1: ("Production", "1"),
+        2: ("None", "2"),
+        3: ("None", "3"),
+        5: ("None", "5"),
+    }
+    assert dict(model.aliases) == {"champion": 1, "Best-2": 2}
+    assert model.tags["owner"] == "ada"
+    client = client_of(registry)
+    assert client.get_registered_model("churn").description == "Who leaves."
+    assert client.get_model_version("churn", "2").description == "number 2"
+    for version in (1, 2, 3):
+        folder = registry.fetch(f"models:/churn/{version}", tmp_path / str(version))
+        assert (folder / "weights.bin").read_bytes() == bytes(range(256))
+    left = {(one.what, one.name): one.reason for one in outcome.left_out}
+    assert left["prompt", "greeting"] == "prompts are not carried"
+    assert left["version", "churn 5"] == "its files cannot be told from 'dummy-source'"
+    assert "greeting" not in registry.all_registered_models()
+
+
+def test_deleted_experiments_of_one_name_stay_deleted(made, arrived):
+    source, _ = made
+    registry, _ = arrived
+    found = [(name.split(" (")[0], stage) for name, stage in told(registry)["experiments"]]
+    gone = 2 if source.is_dir() else 1
+    assert found == [("Default", "active"), *[("gone", "deleted")] * gone, ("tuning", "active")]
+
+
+def test_what_is_deleted_can_be_left_out(made, registry, carry):
+    source, ids = made
+    outcome = carry(source, registry, deleted=False)
+    assert outcome.deleted_runs == 1
+    assert ids["deleted"] not in {run[0] for run in told(registry)["runs"]}
+    assert [name for name, _ in told(registry)["experiments"]] == ["Default", "tuning"]
+
+
+def test_a_dry_run_counts_and_writes_nothing(made, registry, carry):
+    before = told(registry)
+    outcome = carry(made[0], registry, dry_run=True)
+    assert (outcome.runs["new"], outcome.runs["imported"]) == (7 if made[0].is_dir() else 6, 0)
+    assert [v.status for v in outcome.versions] == ["new"] * 4
+    assert told(registry) == before
+
+
+def test_only_the_experiments_that_are_asked_for_are_carried(made, registry, carry):
+    outcome = carry(made[0], registry, globs=["gon*", "nowhere"])
+    assert outcome.runs["imported"] == (2 if made[0].is_dir() else 1)
+    assert ("experiment", "nowhere") in {(one.what, one.name) for one in outcome.left_out}
+
+
+def test_an_experiment_of_that_name_is_joined_and_a_deleted_one_is_avoided(made, registry, carry):
+    client = client_of(registry)
+    client.create_experiment("tuning", tags={"team": "other"})
+    client.delete_experiment(client.create_experiment("gone"))
+    outcome = carry(made[0], registry, globs=["tuning"])
+    assert [plan.note for plan, _ in outcome.experiments] == ["merged into the experiment 'tuning' that is there"]
+    assert client.get_experiment("1").tags["team"] == "other", "what is there is not changed"
+    client.delete_experiment("1")
+    again = MlflowRegistry(registry._connection.uri)
+    outcome = carry(made[0], again, globs=["tuning"])
+    assert outcome.runs["already"] == 5, "who deleted it in MLflow is respected"
+
+
+def test_a_second_import_changes_nothing_and_new_runs_are_added(made, registry, carry):
+    carry(made[0], registry)
+    first = told(registry)
+    registry.delete_alias("churn", "Best-2")
+    registry.set_alias("churn", "champion", 2)
+    outcome = carry(made[0], registry)
+    assert (outcome.runs["imported"], outcome.runs["new"]) == (0, 0)
+    assert told(registry)["runs"] == first["runs"]
+    assert dict(registry.registered_model("churn").aliases) == {"champion": 2}, "people moved them since"
+
+
+class Stopped(BaseException):
+    """Stands for a kill."""
+
+
+class Dying:
+    """Passes calls on, and dies at one of the writes: before it, or right after it."""
+
+    READS = frozenset({"experiments", "carried", "artifact_uri", "registered_model", "all_registered_models"})
+
+    def __init__(self, inner, count):
+        self._inner, self._count = inner, count
+
+    def __getattr__(self, name):
+        call = getattr(self._inner, name)
+        if name in self.READS:
+            return call
+
+        def counted(*words, **more):
+            self._count["left"] -= 1
+            if self._count["left"] == 0 and self._count["before"]:
+                raise Stopped
+            answer = call(*words, **more)
+            if self._count["left"] == 0:
+                raise Stopped
+            return answer
+
+        return counted
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("step", range(1, 50, 6))
+def test_a_kill_at_any_write_is_repaired_by_the_next_import(request, carry, tmp_path, step, before):
+    (source, _), (whole, _) = request.getfixturevalue("made"), request.getfixturevalue("arrived")
+    killed = empty(request.getfixturevalue("mlflow_template"), tmp_path / "killed")
+    count = {"left": step, "before": before}
+    with contextlib.suppress(Stopped):
+        carry(source, Dying(killed, count), Dying(killed.store_writer(), count))
+    assert carry(source, killed).runs["failed"] == 0
+    assert told(killed) == told(whole)
+
+
+class Failing:
+    """Passes calls on; one method of MLflow's client refuses or dies at its nth call."""
+
+    def __init__(self, connection, method, error, at=1):
+        self._inner, self._method, self._error, self._left = connection, method, error, at
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def ask(self, doing, question, **more):
+        def asked(client):
+            class Client:
+                def __getattr__(_, name):  # noqa: N805 - the outer self is needed
+                    if name == self._method:
+                        self._left -= 1
+                        if self._left == 0:
+                            raise self._error
+                    return getattr(client, name)
+
+            return question(Client())
+
+        return self._inner.ask(doing, asked, **more)
+
+
+@pytest.mark.parametrize("method", ["log_batch", "finalize_logged_model", "log_outputs", "set_terminated"])
+def test_a_run_that_was_left_half_written_is_replaced(made, registry, carry, method):
+    from selector.adapters.store_writer_mlflow import MlflowStoreWriter  # noqa: PLC0415 - MLflow comes late
+
+    broken = MlflowStoreWriter(Failing(registry._connection, method, Stopped()))
+    with pytest.raises(Stopped):
+        carry(made[0], registry, broken)
+    outcome = carry(made[0], registry)
+    assert outcome.runs["failed"] == 0
+    copies = [run[0] for run in told(registry)["runs"]]
+    assert len(copies) == len(set(copies)) == outcome.runs["imported"] + outcome.runs["already"]
+    assert len(client_of(registry).search_logged_models(["1"])) == 1
+
+
+def test_a_run_that_mlflow_refuses_stops_no_other(made, registry, carry):
+    from selector.adapters.store_writer_mlflow import MlflowStoreWriter  # noqa: PLC0415 - MLflow comes late
+
+    error = MlflowRefusedError("no")
+    outcome = carry(made[0], registry, MlflowStoreWriter(Failing(registry._connection, "log_batch", error)))
+    assert outcome.runs["failed"] == 1
+    assert outcome.runs["imported"] == (6 if made[0].is_dir() else 5)
+    assert "no" in {one.reason for one in outcome.left_out if one.what == "run"}
+    assert carry(made[0], registry).runs["imported"] == 1
+
+
+def test_nothing_is_written_to_the_source(made, registry, carry):
+    folder = Path(made[0]).parent
+
+    def look():
+        return {str(p): (p.stat().st_mtime_ns, p.stat().st_size) for p in folder.rglob("*")}
+
+    before = look()
+    carry(made[0], registry)
+    assert look() == before
+    assert os.environ.get("MLFLOW_ALLOW_FILE_STORE") is None
