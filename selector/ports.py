@@ -4,14 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from selector.domain.model import NOTHING, Predictions, RegisteredModel, Run, Truth, Unscorable
+from selector.domain.model import Predictions, RegisteredModel, Run, Truth, Unscorable
 from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
+from selector.exchange import Entry, HoldoutSpec, NewRun, Notice, Scored, ScoreJob, Unfinished, WrittenRun
+
+__all__ = [
+    "Cache",
+    "Clock",
+    "Entry",
+    "Features",
+    "Flags",
+    "HoldoutReader",
+    "HoldoutSpec",
+    "Journal",
+    "Lease",
+    "Ledger",
+    "NewRun",
+    "Notice",
+    "Progress",
+    "Registry",
+    "ReportWriter",
+    "RunWriter",
+    "Scored",
+    "ScoreJob",
+    "Scorer",
+    "StagedImporter",
+    "Store",
+    "Unfinished",
+    "WrittenRun",
+]
 
 
 class Clock(Protocol):
@@ -115,35 +141,6 @@ class Registry(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to be written with its original times.
-
-    Attributes:
-        metrics: finite or not; keys that MLflow accepts.
-        model_folder: the folder that becomes the logged model (it holds MLmodel), or None for a run without a model.
-
-    """
-
-    experiment: str
-    name: str
-    started_at: datetime | None
-    ended_at: datetime | None
-    metrics: Mapping[str, float] = field(default_factory=lambda: NOTHING)
-    params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
-    model_folder: Path | None = None
-    model_name: str = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class WrittenRun:
-    """What a NewRun became."""
-
-    run_id: str
-    model_uri: str | None
-
-
 class RunWriter(Protocol):
     """The part of MLflow that an import writes to."""
 
@@ -152,34 +149,12 @@ class RunWriter(Protocol):
         ...
 
     def write(self, run: NewRun) -> WrittenRun:
-        """Write one finished run with its model, in an experiment that is made where it is missing; all or nothing seen."""
+        """Write one finished run with its model; a missing experiment is made; all of it is seen, or nothing."""
         ...
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run (MLflow keeps it restorable)."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class HoldoutSpec:
-    """Where the labelled rows are and how to read them.
-
-    Attributes:
-        data: a path or URI of a CSV or Parquet file.
-        target: the column with the label.
-        positive: the positive class as the file spells it; None where the metric needs none.
-        ignore: columns that are not features.
-
-    """
-
-    data: str
-    target: str
-    positive: str | None = None
-    weights: str | None = None
-    group: str | None = None
-    slices: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    regression: bool | None = None
 
 
 class Features(Protocol):
@@ -208,28 +183,6 @@ class HoldoutReader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreJob:
-    """One model to be scored: the folder with its MLmodel, under a key of the caller's.
-
-    Attributes:
-        timed: also measure how long single calls take.
-
-    """
-
-    key: str
-    folder: Path
-    timed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Scored:
-    """The answer for one job: predictions, or why there are none."""
-
-    key: str
-    result: Predictions | Unscorable
-
-
 class Scorer(Protocol):
     """Loads models and predicts, in another process; never sees a label."""
 
@@ -250,49 +203,6 @@ class Scorer(Protocol):
     def score(self, jobs: Iterable[ScoreJob], features: Features) -> Iterator[Scored]:
         """Score each job; a model that hangs, crashes or lies costs only itself. Order of answers is free."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line of the ledger.
-
-    Attributes:
-        kind: decision, promoted, rolled_back, archived, restored, quarantined, cleared, approved, rejected,
-            foreign_change, imported, undone, paused, resumed, failed.
-        decision: the id that ties entry, plan, tags and report together.
-        details: plain JSON values; for a decision its whole record.
-
-    """
-
-    at: datetime
-    model: str
-    kind: str
-    version: int | None = None
-    previous: int | None = None
-    actor: str = "selector"
-    decision: str | None = None
-    reason: str = ""
-    details: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """One notification, kept in the outbox until it is delivered."""
-
-    key: str
-    model: str
-    kind: str
-    title: str
-    body: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unfinished:
-    """A plan that was begun and neither finished nor abandoned, with the number of steps known to be done."""
-
-    plan: Plan
-    done: int
-    details: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
 
 class Ledger(Protocol):
@@ -409,9 +319,6 @@ class Lease(Protocol):
     def hold(self) -> AbstractContextManager[None]:
         """Hold the lease within the context; raise LeaseHeldError at once where another instance has it."""
         ...
-
-
-Format = Literal["html", "markdown", "json"]
 
 
 class ReportWriter(Protocol):
