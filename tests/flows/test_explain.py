@@ -133,6 +133,7 @@ def test_when_nothing_flips_nothing_is_claimed(world):
     assert present(world)[2] == ()
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 320), st.floats(-5, 400), st.booleans(), st.booleans())
 def test_the_search_finds_the_nearest_value_that_flips_from_any_guess(count, first, guess, upward, open_ended):
     far = count / 10 if upward else -count / 10

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selector.domain.metric import metric
@@ -121,6 +121,7 @@ policies = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(policies)
 def test_a_policy_comes_back_as_it_was(policy):
     again = read(Policy, json.loads(json.dumps(plain(policy))))
