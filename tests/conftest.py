@@ -23,6 +23,10 @@ import uuid
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("suite", deadline=None)  # a loaded machine is not a slow program
+settings.load_profile("suite")
 
 FOREIGN_WARNINGS = (
     # MLflow 3.17's own queries, on SQLAlchemy 2.1; users never see it.

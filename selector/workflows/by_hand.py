@@ -16,11 +16,12 @@ from selector.domain.ranking import Standing
 from selector.errors import SelectorError, UsageError
 from selector.ports import Entry
 from selector.workflows.carry_out import Record, carry_out, recover
+from selector.workflows.case import Case, decided
 from selector.workflows.documents import SCHEMA_VERSION, decision_document
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, observe
 from selector.workflows.report_rollback import report_rollback
-from selector.workflows.select_champion import ALL, Case, decided
+from selector.workflows.select_champion import ALL
 
 Mark = Literal["archive", "restore", "quarantine", "clear"]
 

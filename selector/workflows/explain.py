@@ -13,11 +13,11 @@ from selector.domain.snapshot import Snapshot
 from selector.domain.verdict import Decision
 from selector.errors import MlflowUnreachableError, UsageError
 from selector.ports import Entry
+from selector.workflows.case import decided
 from selector.workflows.documents import SCHEMA_VERSION, decision_document, finite
 from selector.workflows.house import House
 from selector.workflows.observe import observe
 from selector.workflows.replay import NotReplayable, replayed
-from selector.workflows.select_champion import decided
 
 HIDDEN = frozenset({"dry_run", "refused", "inputs"})
 """Parts of a record that are for machines."""

@@ -10,9 +10,9 @@ from selector.domain.promotion import Plan
 from selector.domain.report_words import ROLLED_BACK
 from selector.errors import SelectorError
 from selector.workflows.carry_out import REPORT_PATH
+from selector.workflows.case import Case, decided
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import observe
-from selector.workflows.select_champion import Case, decided
 
 
 def report_rollback(
