@@ -182,7 +182,8 @@ class FileStore:
         meta = _meta(folder)
         return SourceVersion(
             version=whole_number(meta.get("version")) or number,
-            source=text_of(meta.get("storage_location")) or text_of(meta.get("source")),
+            source=text_of(meta.get("source")),
+            storage=text_of(meta.get("storage_location")),
             run_id=text_of(meta.get("run_id")),
             stage=text_of(meta.get("current_stage")) or "None",
             description=text_of(meta.get("description")),

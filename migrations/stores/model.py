@@ -48,7 +48,8 @@ class SourceVersion:
     """A version of a registered model as its store holds it.
 
     Attributes:
-        source: where its files were, as written on the machine that wrote it.
+        source: what it was made from, as written on the machine that wrote it.
+        storage: where its files were, where the store says so apart from the source.
         stage: MLflow's word; "None" where it has none.
         model_id: the logged model that it was made from; empty where unknown.
 
@@ -56,6 +57,7 @@ class SourceVersion:
 
     version: int
     source: str = ""
+    storage: str = ""
     run_id: str = ""
     stage: str = "None"
     description: str = ""

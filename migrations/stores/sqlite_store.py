@@ -180,11 +180,11 @@ class SqliteStore:
         tags = self._pairs("model_version_tags", name=name, version=row["version"])
         return SourceVersion(
             version=whole_number(row["version"]) or 0,
-            source=text_of(row["storage_location"]) or text_of(row["source"]),
+            source=text_of(row["source"]),
+            storage=text_of(row["storage_location"]),
             run_id=text_of(row["run_id"]),
             stage=text_of(row["current_stage"]) or "None",
             description=text_of(row["description"]),
-            model_id=text_of(row["source"]).removeprefix("models:/") if "models:/m-" in text_of(row["source"]) else "",
             tags=tags,
         )
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 from migrations.stores.addresses import address_of
 from migrations.stores.model import LeftOut, SourceRegistered, SourceStore, SourceVersion, StoreOutcome, VersionOutcome
@@ -21,6 +22,9 @@ STAGES: Final = frozenset({"Staging", "Production", "Archived"})
 MOST_GAP: Final = 1000
 """So many numbers of deleted versions are used up to keep the numbers of the others."""
 
+SOURCE_ADDRESS_TAG: Final = "selector.source_address"
+
+_OBJECT_STORES = frozenset({"s3", "gs", "r2", "b2", "wasbs", "abfss", "hdfs", "dbfs"})
 _FORBIDDEN = re.compile(r"[/:]")
 
 
@@ -148,9 +152,11 @@ class CarryVersions:
             return VersionOutcome(model.name, source, "new", "", None, runs.run_ids.get(source.run_id), aliases)
         try:
             address, run_id, reason = self._address(source, runs)
+            address = address or self._unknown(source)
             tags = dict(source.tags) | {
                 SOURCE_VERSION_TAG: str(source.version),
                 SOURCE_TAG: self.source.path,
+                SOURCE_ADDRESS_TAG: source.source,
                 BATCH_TAG: self.batch,
             }
             if source.run_id and run_id is None:
@@ -211,21 +217,33 @@ class CarryVersions:
         return number in made
 
     def _address(self, version: SourceVersion, runs: Carrier) -> tuple[str, str | None, str]:
-        """Return source and run of the new version, and what is missing of it."""
+        """Return source and run of the new version, and what is missing of it; no source where none can be told."""
         run_id = runs.run_ids.get(version.run_id)
         gone = "" if run_id or not version.run_id else f"its run {version.run_id} is not there, nor are its files"
-        found = address_of(version.source)
-        model_id = version.model_id or (found.name if found.kind == "model" else "")
-        if not model_id and found.kind == "run":
-            model_id = runs.model_names.get((found.name, found.rest), "")
+        if version.model_id in runs.model_ids:
+            return f"models:/{runs.model_ids[version.model_id]}", run_id, gone
+        for text in (version.source, version.storage):
+            address, holder, missing = self._resolved(text, runs)
+            if address:
+                return address, run_id or holder, "; ".join(filter(None, (gone, missing)))
+        return "", run_id, gone or f"its files cannot be told from {version.source!r}"
+
+    def _unknown(self, version: SourceVersion) -> str:
+        """Return a source for a version without files; a server refuses paths and addresses of its own artifacts."""
+        if version.source.partition(":")[0] in _OBJECT_STORES:
+            return version.source
+        return f"selector:/missing/{quote(version.source, safe='')}"
+
+    def _resolved(self, text: str, runs: Carrier) -> tuple[str, str | None, str]:
+        """Return the new address of what a source names, the run that holds the files, and what is missing."""
+        found = address_of(text)
+        model_id = found.name if found.kind == "model" else runs.model_names.get((found.name, found.rest), "")
         if model_id in runs.model_ids:
-            return f"models:/{runs.model_ids[model_id]}", run_id, gone
+            return f"models:/{runs.model_ids[model_id]}", None, ""
         if found.kind == "run" and found.name in runs.run_ids:
-            root = self.writer.artifact_uri(runs.run_ids[found.name]).rstrip("/")
+            holder = runs.run_ids[found.name]
+            root = self.writer.artifact_uri(holder).rstrip("/")
             missing = "" if self.source.has_files(found.name, found.rest) else "its files are not in the store"
-            return "/".join(filter(None, (root, found.rest))), run_id, "; ".join(filter(None, (gone, missing)))
+            return "/".join(filter(None, (root, found.rest))), holder, missing
         other = self._numbers.get((found.name, int(found.rest))) if found.kind == "version" else None
-        if other is not None:
-            return f"models:/{other[0]}/{other[1]}", run_id, gone
-        reason = gone or f"its files cannot be told from {version.source!r}"
-        return version.source or "selector:/unknown", run_id, reason
+        return (f"models:/{other[0]}/{other[1]}" if other else ""), None, ""

@@ -30,7 +30,7 @@ def fill(client, folder, gone):
     model.mkdir(parents=True)
     (model / "MLmodel").write_text("flavors: {}\n")
     (model / "weights.bin").write_bytes(bytes(range(256)))
-    number = client.create_experiment("tuning", tags={"team": "churn"})
+    number = client.create_experiment("kept tuning", tags={"team": "retention"})
     parent = client.create_run(number, start_time=1_600_000_000_000, run_name="parent", tags={"mlflow.user": "ada"})
     child = client.create_run(
         number, start_time=1_600_000_000_500, run_name="child", tags={"mlflow.parentRunId": parent.info.run_id}
@@ -67,23 +67,23 @@ def fill(client, folder, gone):
     client.set_terminated(ids["parent"], "FINISHED", 1_600_000_007_000)
     client.set_terminated(ids["child"], "FINISHED", 1_600_000_007_500)
     client.delete_run(ids["deleted"])
-    for name in ("gone", "gone twin")[:gone]:
+    for name in ("kept gone", "kept gone twin")[:gone]:
         number = client.create_experiment(name)
         run = client.create_run(number, start_time=1_600_000_008_000, run_name="in a deleted experiment")
         client.set_terminated(run.info.run_id, "FINISHED", 1_600_000_009_000)
         client.delete_experiment(number)
     root = client.get_run(ids["parent"]).info.artifact_uri
-    client.create_registered_model("churn", tags={"owner": "ada"}, description="Who leaves.")
-    sources = [f"{root}/model", f"models:/{logged.model_id}", "models:/churn/1", f"{root}/model", "dummy-source"]
+    client.create_registered_model("kept-churn", tags={"owner": "ada"}, description="Who leaves.")
+    sources = [f"{root}/model", f"models:/{logged.model_id}", "models:/kept-churn/1", f"{root}/model", "dummy-source"]
     for index, source in enumerate(sources, 1):
         run_id = None if index in {3, 5} else ids["child" if index == 2 else "parent"]
-        client.create_model_version("churn", source, run_id, tags={"n": str(index)}, description=f"number {index}")
-    client.delete_model_version("churn", "4")
+        client.create_model_version("kept-churn", source, run_id, tags={"n": str(index)}, description=f"number {index}")
+    client.delete_model_version("kept-churn", "4")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        client.transition_model_version_stage("churn", "1", "Production")
-    client.set_registered_model_alias("churn", "champion", "1")
-    client.set_registered_model_alias("churn", "Best-2", "2")
+        client.transition_model_version_stage("kept-churn", "1", "Production")
+    client.set_registered_model_alias("kept-churn", "champion", "1")
+    client.set_registered_model_alias("kept-churn", "Best-2", "2")
     client.register_prompt("greeting", "Hello {{name}}")
     return ids
 
@@ -106,7 +106,7 @@ def made(request, tmp_path_factory, mlflow_template):
         ids = fill(tracking.MlflowClient(uri, uri), first / "scratch", 2 if request.param == "files" else 1)
     for meta in first.glob("mlruns/.trash/*/meta.yaml"):
         # Two deleted experiments of one name, which older file stores allowed.
-        meta.write_text(meta.read_text().replace("name: gone twin", "name: gone"))
+        meta.write_text(meta.read_text().replace("name: kept gone twin", "name: kept gone"))
     second = tmp_path_factory.mktemp("moved") / "project"
     first.rename(second)
     return second / source, ids
@@ -209,7 +209,7 @@ def test_runs_keep_times_states_params_and_their_whole_history(made, arrived):
     assert math.isnan(parent.data.metrics["nan"])
     assert (parent.data.metrics["inf"], parent.data.metrics["train/f1 score"]) == (INFINITE, 0.5)
     assert parent.data.tags["mlflow.user"] == "ada"
-    assert client.get_experiment("1").tags["team"] == "churn"
+    assert client.get_experiment("1").tags["team"] == "retention"
 
 
 def test_references_between_runs_and_models_lead_to_the_new_ones(arrived):
@@ -233,7 +233,7 @@ def test_references_between_runs_and_models_lead_to_the_new_ones(arrived):
 
 def test_the_registry_keeps_numbers_stages_aliases_and_files(arrived, tmp_path):
     registry, outcome = arrived
-    model = registry.registered_model("churn")
+    model = registry.registered_model("kept-churn")
     assert {v.version: (v.stage, v.tags["n"]) for v in model.versions} == {
         1: ("Production", "1"),
         2: ("None", "2"),
@@ -243,14 +243,14 @@ def test_the_registry_keeps_numbers_stages_aliases_and_files(arrived, tmp_path):
     assert dict(model.aliases) == {"champion": 1, "Best-2": 2}
     assert model.tags["owner"] == "ada"
     client = client_of(registry)
-    assert client.get_registered_model("churn").description == "Who leaves."
-    assert client.get_model_version("churn", "2").description == "number 2"
+    assert client.get_registered_model("kept-churn").description == "Who leaves."
+    assert client.get_model_version("kept-churn", "2").description == "number 2"
     for version in (1, 2, 3):
-        folder = registry.fetch(f"models:/churn/{version}", tmp_path / str(version))
+        folder = registry.fetch(f"models:/kept-churn/{version}", tmp_path / str(version))
         assert (folder / "weights.bin").read_bytes() == bytes(range(256))
     left = {(one.what, one.name): one.reason for one in outcome.left_out}
     assert left["prompt", "greeting"] == "prompts are not carried"
-    assert left["version", "churn 5"] == "its files cannot be told from 'dummy-source'"
+    assert left["version", "kept-churn 5"] == "its files cannot be told from 'dummy-source'"
     assert "greeting" not in registry.all_registered_models()
 
 
@@ -259,7 +259,7 @@ def test_deleted_experiments_of_one_name_stay_deleted(made, arrived):
     registry, _ = arrived
     found = [(name.split(" (")[0], stage) for name, stage in told(registry)["experiments"]]
     gone = 2 if source.is_dir() else 1
-    assert found == [("Default", "active"), *[("gone", "deleted")] * gone, ("tuning", "active")]
+    assert found == [("Default", "active"), *[("kept gone", "deleted")] * gone, ("kept tuning", "active")]
 
 
 def test_what_is_deleted_can_be_left_out(made, registry, carry):
@@ -267,7 +267,7 @@ def test_what_is_deleted_can_be_left_out(made, registry, carry):
     outcome = carry(source, registry, deleted=False)
     assert outcome.deleted_runs == 1
     assert ids["deleted"] not in {run[0] for run in told(registry)["runs"]}
-    assert [name for name, _ in told(registry)["experiments"]] == ["Default", "tuning"]
+    assert [name for name, _ in told(registry)["experiments"]] == ["Default", "kept tuning"]
 
 
 def test_a_dry_run_counts_and_writes_nothing(made, registry, carry):
@@ -279,33 +279,33 @@ def test_a_dry_run_counts_and_writes_nothing(made, registry, carry):
 
 
 def test_only_the_experiments_that_are_asked_for_are_carried(made, registry, carry):
-    outcome = carry(made[0], registry, globs=["gon*", "nowhere"])
+    outcome = carry(made[0], registry, globs=["kept gon*", "nowhere"])
     assert outcome.runs["imported"] == (2 if made[0].is_dir() else 1)
     assert ("experiment", "nowhere") in {(one.what, one.name) for one in outcome.left_out}
 
 
 def test_an_experiment_of_that_name_is_joined_and_a_deleted_one_is_avoided(made, registry, carry):
     client = client_of(registry)
-    client.create_experiment("tuning", tags={"team": "other"})
-    client.delete_experiment(client.create_experiment("gone"))
-    outcome = carry(made[0], registry, globs=["tuning"])
-    assert [plan.note for plan, _ in outcome.experiments] == ["merged into the experiment 'tuning' that is there"]
+    client.create_experiment("kept tuning", tags={"team": "other"})
+    client.delete_experiment(client.create_experiment("kept gone"))
+    outcome = carry(made[0], registry, globs=["kept tuning"])
+    assert [plan.note for plan, _ in outcome.experiments] == ["merged into the experiment 'kept tuning' that is there"]
     assert client.get_experiment("1").tags["team"] == "other", "what is there is not changed"
     client.delete_experiment("1")
     again = MlflowRegistry(registry._connection.uri)
-    outcome = carry(made[0], again, globs=["tuning"])
+    outcome = carry(made[0], again, globs=["kept tuning"])
     assert outcome.runs["already"] == 5, "who deleted it in MLflow is respected"
 
 
 def test_a_second_import_changes_nothing_and_new_runs_are_added(made, registry, carry):
     carry(made[0], registry)
     first = told(registry)
-    registry.delete_alias("churn", "Best-2")
-    registry.set_alias("churn", "champion", 2)
+    registry.delete_alias("kept-churn", "Best-2")
+    registry.set_alias("kept-churn", "champion", 2)
     outcome = carry(made[0], registry)
     assert (outcome.runs["imported"], outcome.runs["new"]) == (0, 0)
     assert told(registry)["runs"] == first["runs"]
-    assert dict(registry.registered_model("churn").aliases) == {"champion": 2}, "people moved them since"
+    assert dict(registry.registered_model("kept-churn").aliases) == {"champion": 2}, "people moved them since"
 
 
 class Stopped(BaseException):
@@ -337,17 +337,51 @@ class Dying:
         return counted
 
 
+@pytest.mark.live
+@pytest.mark.parametrize(
+    "server", ["mlflow_server", pytest.param("mlflow_postgres_server", marks=pytest.mark.postgres)]
+)
+def test_a_store_arrives_on_a_server_too(made, carry, request, tmp_path, server):
+    source, ids = made
+    registry = MlflowRegistry(request.getfixturevalue(server))
+    outcome = carry(source, registry)
+    assert outcome.runs["failed"] == 0, outcome.left_out
+    client = client_of(registry)
+    home = next(str(e.experiment_id) for e in client.search_experiments() if e.name.startswith("kept tuning"))
+    runs = {r.data.tags[SOURCE_RUN_TAG]: r for r in client.search_runs([home], run_view_type=3)}
+    parent, child = runs[ids["parent"]], runs[ids["child"]]
+    assert math.isnan(parent.data.metrics["nan"])
+    assert parent.info.end_time == 1_600_000_007_000
+    assert child.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert runs[ids["deleted"]].info.lifecycle_stage == "deleted"
+    versions = {v.source.version: v for v in outcome.versions if v.name == "kept-churn"}
+    assert [versions[n].status for n in (1, 2, 3)] == ["imported"] * 3, outcome.left_out
+    for number in (1, 2, 3):
+        folder = registry.fetch(f"models:/kept-churn/{versions[number].version}", tmp_path / str(number))
+        assert (folder / "weights.bin").read_bytes() == bytes(range(256))
+    assert carry(source, registry).runs["imported"] == 0
+
+
+@pytest.fixture
+def killed(made, carry, mlflow_template, tmp_path):
+    """Kill an import at a write: `killed(step, before=True)`; returns the registry that is left."""
+
+    def kill(step, *, before):
+        registry = empty(mlflow_template, tmp_path / "killed")
+        count = {"left": step, "before": before}
+        with contextlib.suppress(Stopped):
+            carry(made[0], Dying(registry, count), Dying(registry.store_writer(), count))
+        return registry
+
+    return kill
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("step", range(1, 50, 6))
-def test_a_kill_at_any_write_is_repaired_by_the_next_import(request, carry, tmp_path, step, before):
-    (source, _), (whole, _) = request.getfixturevalue("made"), request.getfixturevalue("arrived")
-    killed = empty(request.getfixturevalue("mlflow_template"), tmp_path / "killed")
-    count = {"left": step, "before": before}
-    with contextlib.suppress(Stopped):
-        carry(source, Dying(killed, count), Dying(killed.store_writer(), count))
-    assert carry(source, killed).runs["failed"] == 0
-    assert told(killed) == told(whole)
+@pytest.mark.parametrize("moment", [(step, before) for step in range(1, 60, 12) for before in (True, False)])
+def test_a_kill_at_any_write_is_repaired_by_the_next_import(made, arrived, carry, killed, moment):
+    registry = killed(moment[0], before=moment[1])
+    assert carry(made[0], registry).runs["failed"] == 0
+    assert told(registry) == told(arrived[0])
 
 
 class Failing:
