@@ -23,7 +23,8 @@ lowest: requirements/lowest.txt
 	$(PYTHON) -m venv $(VENV)-lowest
 	$(VENV)-lowest/bin/python -m pip install --quiet --quiet --require-hashes -r requirements/lowest.txt
 	$(VENV)-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -p no:cacheprovider \
-		tests/domain tests/config tests/flows tests/adapters/test_scorer_confined.py tests/migrations/test_import_into_mlflow.py
+		tests/domain tests/config tests/flows/test_select.py tests/flows/test_rollback.py tests/flows/test_demo.py \
+		tests/adapters/test_scorer_confined.py tests/migrations/test_import_into_mlflow.py
 
 check: lint types contracts
 
