@@ -39,7 +39,7 @@ MODELS: Final = "models"
 MOST_META: Final = 4 << 20
 MOST_VALUE: Final = 1 << 20
 MOST_METRIC: Final = 256 << 20
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _VERSION = re.compile(r"version-(\d{1,9})")
 
 
@@ -327,7 +327,7 @@ def _meta(folder: Path) -> Mapping[str, Any]:
     """Return a folder's meta.yaml; raise UnreadableStoreError where it is missing or broken."""
     try:
         # The loader is YAML's safe one, with or without its C parser.
-        found = yaml.load(read_text(folder / META, MOST_META), Loader=_LOADER)  # noqa: S506 - see above
+        found = yaml.load(read_text(folder / META, MOST_META), Loader=_SafeLoader)  # noqa: S506 - see above
     except FileNotFoundError:
         raise UnreadableStoreError(f"it has no {META}") from None
     except OSError as error:
