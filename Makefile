@@ -47,9 +47,9 @@ docs: $(READY)
 # Needs uv; everything else here works without it.
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		pyproject.toml --extra postgres --group dev -o requirements/dev.txt
+		pyproject.toml --extra postgres --extra dask --group dev -o requirements/dev.txt
 	uv pip compile --resolution lowest-direct --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header pyproject.toml --extra postgres --group dev -o requirements/lowest.txt
+		--no-annotate --no-header pyproject.toml --extra postgres --extra dask --group dev -o requirements/lowest.txt
 
 $(READY): requirements/dev.txt pyproject.toml
 	@echo "Setting up $(VENV): some minutes the first time"
