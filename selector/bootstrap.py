@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
+from migrations.importer import LegacyImporter
 from selector.adapters.clock_system import SystemClock
 from selector.adapters.holdout_files import HoldoutFiles
 from selector.adapters.lock_file import FileLease
@@ -24,7 +25,7 @@ from selector.domain.family import Family
 from selector.errors import SelectorError
 from selector.ports import Clock, Lease, Progress
 from selector.workflows.doctor import Check, checks
-from selector.workflows.house import House, Setup, silent
+from selector.workflows.house import House, Setup, Staging, silent
 
 MOST_WORKERS = 8
 """More models at once than this use more memory than they save time, unless the operator knows better."""
@@ -85,6 +86,8 @@ def open_house(
             setups={name: setup(name, settings) for name, settings in config.models.items()},
             spool=spool,
             progress=progress or silent,
+            staging=tuple(Staging(s.folder, s.model, s.experiment) for s in config.staging),
+            importer=LegacyImporter(registry, registry, clock),
         )
 
 

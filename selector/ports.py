@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from selector.domain.events import WakeUp
 from selector.domain.model import Predictions, RegisteredModel, Run, Truth, Unscorable
 from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
@@ -35,7 +36,9 @@ __all__ = [
     "Scorer",
     "StagedImporter",
     "Store",
+    "Supervisor",
     "Unfinished",
+    "WakeUps",
     "WrittenRun",
 ]
 
@@ -320,6 +323,10 @@ class Lease(Protocol):
         """Hold the lease within the context; raise LeaseHeldError at once where another instance has it."""
         ...
 
+    def still_held(self) -> bool:
+        """Return whether this instance has the lease now; a lost connection to a database loses it."""
+        ...
+
 
 class ReportWriter(Protocol):
     """Puts a report where people find it."""
@@ -342,4 +349,54 @@ class StagedImporter(Protocol):
 
     def import_folder(self, folder: Path, model: str, experiment: str) -> Sequence[Any]:
         """Import what is new below the folder and return one outcome per staged model."""
+        ...
+
+
+class WakeUps(Protocol):
+    """A source of hints. It runs in threads of its own and never decides anything."""
+
+    @property
+    def name(self) -> str:
+        """Return what it is called in logs: database, staging, schedule, webhook, socket."""
+        ...
+
+    def start(self, wake: Callable[[WakeUp], None]) -> None:
+        """Begin to call `wake`, from any thread; return at once."""
+        ...
+
+    def stop(self) -> None:
+        """End; safe to call twice, and without `start`."""
+        ...
+
+    def trouble(self) -> str | None:
+        """Return what keeps hints from arriving, as one sentence; None where all is well. Mends itself if it can."""
+        ...
+
+
+class Supervisor(Protocol):
+    """Who started the daemon and wants to know that it lives (systemd)."""
+
+    def ready(self, status: str) -> None:
+        """Say that the start is over."""
+        ...
+
+    def status(self, status: str) -> None:
+        """Say in one sentence what is going on."""
+        ...
+
+    def alive(self) -> None:
+        """Say that the loop made progress."""
+        ...
+
+    def reloading(self) -> None:
+        """Say that the configuration is being read again; `ready` ends it."""
+        ...
+
+    def stopping(self) -> None:
+        """Say that the end has begun."""
+        ...
+
+    @property
+    def patience(self) -> float | None:
+        """Return after how many seconds without `alive` the daemon would be killed; None where nobody watches."""
         ...

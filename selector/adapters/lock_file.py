@@ -26,11 +26,12 @@ class FileLease:
 
     Args:
         folder: the state folder; made where it is missing.
+        name: of the file; two names are two leases.
 
     """
 
-    def __init__(self, folder: Path, clock: Clock | None = None) -> None:
-        self._path = folder / LEASE_FILE
+    def __init__(self, folder: Path, clock: Clock | None = None, *, name: str = LEASE_FILE) -> None:
+        self._path = folder / name
         self._clock = clock or SystemClock()
         self._handle: int | None = None
 

@@ -61,10 +61,16 @@ class Session:
         self._log(configuration)
         return configuration
 
-    def _log(self, configuration: Configuration) -> None:
+    def speak_up(self, configuration: Configuration) -> None:
+        """Log what a service should tell although nobody asked: one sentence per turn."""
+        self._log(configuration, least="INFO")
+
+    def _log(self, configuration: Configuration, *, least: str = "ERROR") -> None:
         from selector.adapters.logs import set_up_logging  # noqa: PLC0415 - only commands that do something log
 
         level = configuration.logging.level.upper()
+        if "level" not in configuration.logging.model_fields_set and least == "INFO":
+            level = least
         if self.verbose:
             level = _LEVELS[min(self.verbose, len(_LEVELS) - 1)]
         # MLflow and alembic chat at INFO; only -vv lets them.

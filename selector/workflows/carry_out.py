@@ -134,6 +134,7 @@ def _finish(
     created: int | None = None
     try:
         for index, step in enumerate(plan.steps):
+            house.progress(f"{plan.kind} of {plan.model}", index, len(plan.steps))
             if isinstance(step, CreateVersion):
                 created = _version_of(house, plan, step)
                 if on_registered is not None:

@@ -11,7 +11,18 @@ from selector.domain.family import Family
 from selector.domain.model import RegisteredModel, Run
 from selector.domain.policy import Policy
 from selector.errors import UsageError
-from selector.ports import Clock, HoldoutReader, HoldoutSpec, Lease, Progress, Registry, ReportWriter, Scorer, Store
+from selector.ports import (
+    Clock,
+    HoldoutReader,
+    HoldoutSpec,
+    Lease,
+    Progress,
+    Registry,
+    ReportWriter,
+    Scorer,
+    StagedImporter,
+    Store,
+)
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -65,6 +76,23 @@ class Setup:
 
 
 @dataclass(frozen=True, slots=True)
+class Staging:
+    """A folder where finished model files arrive, and what they become.
+
+    Attributes:
+        quiet: seconds that a file has to stay unchanged before it counts as complete.
+        manifest: take only what a manifest of digests vouches for.
+
+    """
+
+    folder: Path
+    model: str
+    experiment: str
+    quiet: float = 10.0
+    manifest: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class House:
     """Every port, wired by the composition root."""
 
@@ -78,6 +106,8 @@ class House:
     setups: Mapping[str, Setup]
     spool: Path
     progress: Progress = field(default=silent)
+    staging: tuple[Staging, ...] = ()
+    importer: StagedImporter | None = None
 
     def setup(self, model: str) -> Setup:
         """Return the model's set-up; raise UsageError where it is not configured, or a family instead of a member."""

@@ -64,17 +64,18 @@ def select(house: House, models: Sequence[str], *, dry_run: bool, actor: str) ->
     chosen = meant(house, models)
     with nullcontext() if dry_run else house.lease.hold():
         looks = tuple(_look_safely(house, setup, dry_run=dry_run, actor=actor) for setup in chosen.setups)
-    return (*looks, *(_failed(t.model, t.error) for t in chosen.troubles), *(_left_out(left) for left in chosen.left))
+    return (*looks, *(failed(t.model, t.error) for t in chosen.troubles), *(_left_out(left) for left in chosen.left))
 
 
 def _look_safely(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Look:
     try:
         return look(house, setup, dry_run=dry_run, actor=actor)
     except SelectorError as error:
-        return _failed(setup.model, error)
+        return failed(setup.model, error)
 
 
-def _failed(model: str, error: SelectorError) -> Look:
+def failed(model: str, error: SelectorError) -> Look:
+    """Return a look that came to nothing."""
     document = {"model": model, "verdict": None, "error": error.message, "advice": error.advice}
     return Look(model, None, document, f"{model}: {error.message}", error=error)
 

@@ -1,0 +1,80 @@
+"""Which object goes where in the daemon?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selector.adapters.clock_system import SystemClock
+from selector.adapters.lock_file import FileLease
+from selector.adapters.lock_postgres import PostgresLease
+from selector.adapters.supervisor_systemd import SystemdSupervisor
+from selector.bootstrap import open_house
+from selector.config import Configuration, load
+from selector.daemon import LONGEST_STEP, Daemon, Parts
+from selector.ports import Clock, Lease
+from selector.workflows.cycle import Cycle
+from selector.workflows.import_staged import StagedFolders
+
+DAEMON_LOCK = "daemon.lock"
+SCORING_SLACK = 30.0
+
+
+def daemon(
+    config: Configuration,
+    *,
+    standby: bool | None = None,
+    once: bool = False,
+    allow_unconfined: bool = False,
+    upgrade_database: bool = False,
+) -> Daemon:
+    """Return the daemon for this configuration, wired, not running.
+
+    Args:
+        config: what holds at the start; its file is read again at each reload.
+        standby: wait where another daemon is at work. None: only where the state lies in PostgreSQL, which several
+            computers can share.
+        once: end after the first turn.
+        allow_unconfined: score models even where they cannot be confined.
+        upgrade_database: let MLflow upgrade the schema of an older database.
+
+    """
+    first = [config]
+
+    def again() -> Configuration:
+        return first.pop() if first else load(config.path) if config.path else config
+
+    @contextmanager
+    def wired(current: Configuration, running: Daemon) -> Iterator[Parts]:
+        with open_house(
+            current,
+            writable=True,
+            allow_unconfined=allow_unconfined,
+            upgrade_database=upgrade_database,
+            progress=running.progress,
+        ) as house:
+            yield Parts(
+                house,
+                Cycle(house, StagedFolders()),
+                _daemon_lease(current, house.clock),
+                longest=max(LONGEST_STEP, current.scoring.timeout + SCORING_SLACK),
+            )
+
+    on_postgres = bool(config.state.database and config.state.database.startswith("postgres"))
+    return Daemon(
+        again,
+        wired,
+        SystemdSupervisor(),
+        SystemClock(),
+        standby=on_postgres if standby is None else standby,
+        once=once,
+    )
+
+
+def _daemon_lease(config: Configuration, clock: Clock) -> Lease:
+    """Return the right to be the one daemon on this state; single writes are guarded by another lease."""
+    database = config.state.database
+    if database is not None and database.startswith("postgres"):
+        return PostgresLease(database, "daemon")
+    return FileLease(Path(config.state.folder), clock, name=DAEMON_LOCK)

@@ -1,0 +1,195 @@
+"""One turn of the daemon: what is new, which models to look at, what came of it, and what to try again when?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from selector.domain.events import Event, WakeUp
+from selector.errors import LeaseHeldError, SelectorError
+from selector.workflows.carry_out import Recovered, recover
+from selector.workflows.changes import Changes
+from selector.workflows.house import House
+from selector.workflows.import_staged import Imported, StagedFolders
+from selector.workflows.select_champion import Look, failed, select
+
+FIRST_RETRY = 5.0
+LONGEST_RETRY = 600.0
+ACTOR = "daemon"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that failed in this turn and is tried again.
+
+    Attributes:
+        about: a model's name, or what could not be done: mlflow, staging, lease, recovery.
+
+    """
+
+    about: str
+    error: SelectorError
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What one turn came to.
+
+    Attributes:
+        wakes: the hints that led to it.
+        events: what was new in MLflow.
+        imported: what staged models became.
+        looks: one per model that was looked at, failed ones included.
+        recovered: plans of an earlier process.
+        troubles: what failed.
+
+    """
+
+    wakes: tuple[WakeUp, ...] = ()
+    events: tuple[Event, ...] = ()
+    imported: tuple[Imported, ...] = ()
+    looks: tuple[Look, ...] = ()
+    recovered: tuple[Recovered, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing happened that is worth a line in the log."""
+        return not (self.events or self.imported or self.recovered or self.troubles or any(k.news for k in self.looks))
+
+
+@dataclass(slots=True, eq=False)
+class Agenda:
+    """Which models are still to be looked at, and when: failures come again, later each time.
+
+    Times are seconds of a monotonic clock: a jump of the wall clock moves nothing.
+    """
+
+    due: dict[str, float] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+
+    def add(self, models: Iterable[str], now: float) -> None:
+        """Put models on the agenda; one that is there already comes at the earlier of both times."""
+        for model in models:
+            self.due[model] = min(now, self.due.get(model, now))
+
+    def ripe(self, now: float) -> tuple[str, ...]:
+        """Return what is due by now."""
+        return tuple(model for model, at in self.due.items() if at <= now)
+
+    def done(self, about: str) -> None:
+        """Take something off; its failures are forgotten."""
+        self.due.pop(about, None)
+        self.failures.pop(about, None)
+
+    def failed(self, about: str, now: float) -> None:
+        """Try it again, after 5 s, 10 s, 20 s … at most 10 minutes."""
+        count = self.failures.get(about, 0)
+        self.failures[about] = count + 1
+        self.due[about] = now + min(FIRST_RETRY * 2.0 ** min(count, 10), LONGEST_RETRY)
+
+    @property
+    def next(self) -> float | None:
+        """Return when the next one is due; None where nothing is."""
+        return min(self.due.values(), default=None)
+
+
+@dataclass(slots=True, eq=False)
+class Cycle:
+    """What the daemon remembers between turns. Losing it costs a full look, nothing else."""
+
+    house: House
+    staged: StagedFolders
+    changes: Changes = field(default_factory=Changes)
+    agenda: Agenda = field(default_factory=Agenda)
+    recovered: bool = False
+
+    @property
+    def next_at(self) -> float | None:
+        """Return when there is something to do although no hint comes; None where there is nothing."""
+        return min((at for at in (self.agenda.next, self.staged.next_at) if at is not None), default=None)
+
+    def start_over(self) -> None:
+        """Forget what was seen, so that the next turn looks at everything."""
+        self.changes = Changes()
+        self.recovered = False
+
+    def turn(self, wakes: Sequence[WakeUp], now: float, *, thorough: bool = False) -> Turn:
+        """Take one turn.
+
+        Args:
+            wakes: the hints since the last turn; may be empty.
+            now: seconds of a monotonic clock.
+            thorough: read everything, also what the cheap reading would not see.
+
+        """
+        troubles: list[Trouble] = []
+        known = self.house.setups
+        if any(w.everything for w in wakes):
+            self.agenda.add(known, now)
+        self.agenda.add((m for w in wakes for m in w.models), now)
+        imported = self._stage(now, troubles)
+        events = self._read(now, troubles, thorough=thorough)
+        recovered = self._recover(troubles)
+        looks = self._look(now, troubles)
+        return Turn(tuple(wakes), events, imported, looks, recovered, tuple(troubles))
+
+    def _stage(self, now: float, troubles: list[Trouble]) -> tuple[Imported, ...]:
+        """Import what is complete, one folder after the other; one that fails does not stop the others."""
+        found: list[Imported] = []
+        for about, result in self.staged.take(self.house, now):
+            if isinstance(result, SelectorError):
+                troubles.append(Trouble(about, result))
+            else:
+                found.append(result)
+        return tuple(found)
+
+    def _read(self, now: float, troubles: list[Trouble], *, thorough: bool) -> tuple[Event, ...]:
+        try:
+            news = self.changes.look(self.house, thorough=thorough)
+        except SelectorError as error:
+            troubles.append(Trouble("mlflow", error))
+            return ()
+        self.agenda.add(news.models, now)
+        return news.events
+
+    def _recover(self, troubles: list[Trouble]) -> tuple[Recovered, ...]:
+        """Finish what an earlier process began, also of models that are no longer configured."""
+        if self.recovered:
+            return ()
+        try:
+            with self.house.lease.hold():
+                found = recover(self.house)
+        except SelectorError as error:
+            troubles.append(Trouble("recovery", error))
+            return ()
+        self.recovered = True
+        return found
+
+    def _look(self, now: float, troubles: list[Trouble]) -> tuple[Look, ...]:
+        ripe = self.agenda.ripe(now)
+        if not ripe or not self.recovered:
+            return ()
+        try:
+            looks = self._selected(ripe)
+        except LeaseHeldError as error:
+            troubles.append(Trouble("lease", error))
+            return ()
+        for model in ripe:
+            self.agenda.done(model)
+        for look in looks:
+            if look.error is not None:
+                self.agenda.failed(look.model, now)
+                troubles.append(Trouble(look.model, look.error))
+        return looks
+
+    def _selected(self, models: Sequence[str]) -> tuple[Look, ...]:
+        """Look at all of them together, for that takes fewer calls; one that stops the others is left to itself."""
+        try:
+            return select(self.house, models, dry_run=False, actor=ACTOR)
+        except LeaseHeldError:
+            raise
+        except SelectorError as error:
+            if len(models) == 1:
+                return (failed(models[0], error),)
+        return tuple(look for model in models for look in self._selected([model]))

@@ -1,0 +1,58 @@
+"""How is one turn of the daemon told in one sentence?"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from selector.workflows.cycle import Trouble, Turn
+from selector.workflows.select_champion import Look
+
+MOST_NAMED = 3
+
+
+def sentence(turn: Turn) -> str:
+    """Return what happened, the most important first, as one sentence."""
+    parts = [
+        *(r.text for r in turn.recovered),
+        *_imports(turn),
+        *_looks(turn.looks),
+        *(f"{t.about} failed: {t.error.message.rstrip('.')}" for t in _not_of_looks(turn)),
+    ]
+    if not parts:
+        parts = [_several([e.words for e in turn.events])] if turn.events else ["nothing new"]
+    text = "; ".join(p.rstrip(".") for p in parts)
+    return f"{text}."
+
+
+def _imports(turn: Turn) -> list[str]:
+    counts = Counter(i.status for i in turn.imported)
+    said = []
+    if counts["imported"]:
+        said.append(f"imported {_several([i.name for i in turn.imported if i.status == 'imported'])}")
+    said += [f"did not import {i.name}: {i.reason}" for i in turn.imported if i.status == "failed"][:MOST_NAMED]
+    return said
+
+
+def _looks(looks: Sequence[Look]) -> list[str]:
+    said = [f"{k.model}: {k.text.partition(': ')[2] or k.text}" for k in looks if k.news or k.error is not None]
+    quiet = len(looks) - len(said)
+    if len(said) > MOST_NAMED:
+        counts = Counter((k.decision.verdict if k.decision else "failed") for k in looks)
+        return [f"looked at {len(looks)} models: " + ", ".join(f"{n} {v.replace('_', ' ')}" for v, n in counts.items())]
+    if quiet:
+        names = _several([k.model for k in looks if not (k.news or k.error is not None)])
+        said.append(f"{names}: no reason for a new decision")
+    return said
+
+
+def _not_of_looks(turn: Turn) -> list[Trouble]:
+    told = {k.model for k in turn.looks}
+    return [t for t in turn.troubles if t.about not in told]
+
+
+def _several(names: Iterable[str]) -> str:
+    every = list(names)
+    if len(every) <= MOST_NAMED:
+        return ", ".join(every)
+    return f"{', '.join(every[:MOST_NAMED])} and {len(every) - MOST_NAMED} more"
