@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from selector.domain.events import Event, WakeUp
-from selector.errors import LeaseHeldError, SelectorError
+from selector.errors import LeaseHeldError, SelectorError, UsageError
 from selector.workflows.carry_out import Recovered, recover
 from selector.workflows.changes import Changes
 from selector.workflows.house import House
 from selector.workflows.import_staged import Imported, StagedFolders
 from selector.workflows.select_champion import Look, failed, select
+
+log = logging.getLogger(__name__)
 
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
@@ -179,7 +182,8 @@ class Cycle:
             self.agenda.done(model)
         for look in looks:
             if look.error is not None:
-                self.agenda.failed(look.model, now)
+                if not isinstance(look.error, UsageError):  # asking for what is not configured never succeeds
+                    self.agenda.failed(look.model, now)
                 troubles.append(Trouble(look.model, look.error))
         return looks
 
@@ -192,4 +196,8 @@ class Cycle:
         except SelectorError as error:
             if len(models) == 1:
                 return (failed(models[0], error),)
+        except Exception as error:
+            if len(models) == 1:
+                log.exception("Looking at %s failed in a way that was not foreseen.", models[0])
+                return (failed(models[0], SelectorError(f"unexpected {type(error).__name__}: {error}")),)
         return tuple(look for model in models for look in self._selected([model]))
