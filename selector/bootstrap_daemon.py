@@ -58,6 +58,8 @@ def daemon(
                 house,
                 Cycle(house, StagedFolders()),
                 _daemon_lease(current, house.clock),
+                poll=current.watch.poll,
+                thorough=current.watch.thorough,
                 longest=max(LONGEST_STEP, current.scoring.timeout + SCORING_SLACK),
             )
 

@@ -24,6 +24,7 @@ from selector.config_sections import (
     StateSettings,
 )
 from selector.config_values import ModelName, absolute_uri
+from selector.config_watch import WatchSettings
 from selector.config_yaml import Location, Problem, parse, read_text
 from selector.errors import ConfigurationError
 
@@ -41,6 +42,7 @@ __all__ = [
     "ScoringSettings",
     "StagingSettings",
     "StateSettings",
+    "WatchSettings",
     "NOT_YET",
 ]
 
@@ -65,6 +67,7 @@ class Configuration(Section):
         default=(), description="Folders where finished model files arrive; each becomes a finished run."
     )
     notify: tuple[NotifySettings, ...] = Field(default=(), description="Who is told.")
+    watch: WatchSettings = Field(default_factory=nothing_given, description="How often the service looks at MLflow.")
     state: StateSettings = Field(
         default_factory=nothing_given, description="Where decisions are kept: a folder, or the keys below."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -294,8 +295,6 @@ def test_the_end_while_models_are_scored_decides_nothing_and_the_next_start_does
 
 
 def _with_progress(world, running):
-    from dataclasses import replace
-
     plain = type(world).house.fget(world)
     return lambda _self: replace(plain, progress=running.daemon.progress)
 

@@ -1,0 +1,25 @@
+"""How often does the service look at MLflow?"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from selector.config_section import Section
+from selector.config_values import Seconds
+
+
+class WatchSettings(Section):
+    """How often the service looks at MLflow where no hint tells it to."""
+
+    poll: Seconds = Field(
+        default=30.0,
+        ge=0.1,
+        description="Time between two looks for what is new; with nothing new a look costs a few calls.",
+        examples=["30s"],
+    )
+    thorough: Seconds = Field(
+        default=900.0,
+        ge=1,
+        description="Time between two complete readings, which also find what a short look cannot see.",
+        examples=["15m"],
+    )
