@@ -20,6 +20,7 @@ __all__ = [
     "Entry",
     "Features",
     "Flags",
+    "HealthBox",
     "HoldoutReader",
     "HoldoutSpec",
     "Journal",
@@ -304,7 +305,19 @@ class Flags(Protocol):
         ...
 
 
-class Store(Ledger, Journal, Cache, Flags, Protocol):
+class HealthBox(Protocol):
+    """What is known of each model's production, kept between batches as plain JSON."""
+
+    def health(self, model: str) -> Mapping[str, Any] | None:
+        """Return what was kept of this model, or None; damage counts as nothing."""
+        ...
+
+    def keep_health(self, model: str, document: Mapping[str, Any], entries: Sequence[Entry] = ()) -> None:
+        """Replace what is kept of this model, and append to the ledger, in one transaction."""
+        ...
+
+
+class Store(Ledger, Journal, Cache, Flags, HealthBox, Protocol):
     """Our own state, all of it in one place."""
 
     def describe(self) -> str:

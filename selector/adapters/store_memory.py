@@ -44,6 +44,7 @@ class MemoryStore:
         self._facts: dict[str, str] = {}
         self._answers: dict[tuple[str, str], Predictions | Unscorable] = {}
         self._paused: dict[str, str] = {}
+        self._health: dict[str, str] = {}
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Append all or none."""
@@ -151,6 +152,17 @@ class MemoryStore:
     def paused(self) -> Mapping[str, str]:
         """Return paused models with the reason."""
         return dict(self._paused)
+
+    def health(self, model: str) -> Mapping[str, Any] | None:
+        """Return what was kept of this model's production, or None."""
+        found: Mapping[str, Any] | None = json.loads(self._health[model]) if model in self._health else None
+        return found
+
+    def keep_health(self, model: str, document: Mapping[str, Any], entries: Sequence[Entry] = ()) -> None:
+        """Replace what is kept of this model, and append to the ledger."""
+        kept = canonical(document)
+        self.append(entries)
+        self._health[model] = kept
 
     def describe(self) -> str:
         """Return one line on where the state lies."""

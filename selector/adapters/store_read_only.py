@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from selector.adapters.store_memory import MemoryStore
 from selector.domain.model import Predictions, Unscorable
@@ -89,7 +89,12 @@ class ReadOnlyStore:
         """Keep an answer in memory; transient failures are not kept."""
         self._learned.remember_predictions(model_digest, holdout_digest, result)
 
+    def health(self, model: str) -> Mapping[str, Any] | None:
+        """Return the store's answer."""
+        return self._store.health(model)
+
     append = _refusing("append to the ledger")
+    keep_health = _refusing("keep a model's health")
     begin = _refusing("begin a plan")
     step_done = _refusing("go on with a plan")
     finish = _refusing("finish a plan")

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001", "0002")
+REVISIONS = ("0001", "0002", "0003")
 """Every revision that this program can read, oldest first; the last one is what it writes."""
 
 metadata = MetaData()
@@ -127,6 +127,15 @@ facts = Table(
     Column("at", String(32), nullable=False),
 )
 """`record` (JSON text) is what a model's folder told when it was fetched."""
+
+health = Table(
+    "selector_health",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+"""`record` (JSON text) is what is known of one model's production."""
 
 flags = Table(
     "selector_flags",

@@ -325,6 +325,28 @@ def test_any_model_can_be_paused(store, model):
     assert store.resume(model)
 
 
+def test_the_health_of_a_model_is_replaced_together_with_its_ledger_entries(store):
+    assert store.health("churn") is None
+    store.keep_health("churn", {"version": 1, "points": [0.5, float("-inf")]}, [entry(kind="degraded")])
+    store.keep_health("churn", {"version": 2})
+    store.keep_health("other", {"version": 9})
+    assert (store.health("churn"), store.health("other")) == ({"version": 2}, {"version": 9})
+    assert [e.kind for e in store.entries()] == ["degraded"]
+
+
+def test_health_that_cannot_be_written_with_its_entries_is_not_written_at_all(store):
+    with pytest.raises(TypeError):
+        store.keep_health("churn", {"version": 1}, [entry(), entry(details={"x": object()})])
+    assert store.health("churn") is None
+    assert store.entries() == ()
+
+
+@pytest.mark.parametrize("model", HOSTILE)
+def test_the_health_of_any_model_is_kept(store, model):
+    store.keep_health(model, {"text": model})
+    assert store.health(model) == {"text": model}
+
+
 def test_closing_twice_is_harmless_and_the_store_says_where_it_is(store):
     assert store.describe()
     store.close()
