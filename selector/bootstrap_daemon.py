@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from selector.adapters.clock_system import SystemClock
+from selector.adapters.events_schedule import Schedule, Schedules
 from selector.adapters.lock_file import FileLease
 from selector.adapters.lock_postgres import PostgresLease
 from selector.adapters.supervisor_systemd import SystemdSupervisor
 from selector.bootstrap import open_house
 from selector.config import Configuration, load
 from selector.daemon import LONGEST_STEP, Daemon, Parts
-from selector.ports import Clock, Lease
+from selector.ports import Clock, Lease, WakeUps
 from selector.workflows.cycle import Cycle
 from selector.workflows.import_staged import StagedFolders
 
@@ -58,6 +59,7 @@ def daemon(
                 house,
                 Cycle(house, StagedFolders()),
                 _daemon_lease(current, house.clock),
+                _sources(current),
                 poll=current.watch.poll,
                 thorough=current.watch.thorough,
                 longest=max(LONGEST_STEP, current.scoring.timeout + SCORING_SLACK),
@@ -72,6 +74,12 @@ def daemon(
         standby=on_postgres if standby is None else standby,
         once=once,
     )
+
+
+def _sources(config: Configuration) -> tuple[WakeUps, ...]:
+    """Return who gives hints, besides the look at MLflow every `watch.poll` seconds."""
+    timed = {n: Schedule(m.schedule.times, m.schedule.timezone) for n, m in config.models.items() if m.schedule}
+    return (Schedules(timed),) if timed else ()
 
 
 def _daemon_lease(config: Configuration, clock: Clock) -> Lease:

@@ -8,6 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 
 from selector.config_gates import ALL, GateSettings
+from selector.config_schedule import ScheduleSettings
 from selector.config_section import Fraction, Section, Words, nothing_given
 from selector.config_values import Address, AliasName, Seconds, Word
 from selector.domain.metric import Metric, metric
@@ -16,7 +17,7 @@ from selector.ports import HoldoutSpec
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "": (),
-    "models.*": ("metrics", "export", "keep", "monitor", "schedule"),
+    "models.*": ("metrics", "export", "keep", "monitor"),
 }
 """Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
@@ -259,6 +260,11 @@ class ModelSettings(Section):
         description="Which runs of a tuning compete. best: the best trial, and the parent if it logged a model."
         " parent: only the parent. all: every trial.",
         examples=["best"],
+    )
+    schedule: ScheduleSettings | None = Field(
+        default=None,
+        description="Looks at fixed times, besides those that something new leads to: a cron expression or an interval,"
+        " or the keys below; see docs/monitoring-the-daemon.md.",
     )
     shadow: bool = Field(
         default=False, description="Decide and report only; write nothing to MLflow.", examples=[False]
