@@ -19,8 +19,9 @@ from selector.adapters.lock_postgres import PostgresLease
 from selector.adapters.registry_mlflow import MlflowRegistry
 from selector.adapters.report_files import ReportFiles
 from selector.adapters.scorer_confined import ConfinedScorer
+from selector.adapters.scorer_dask import SCHEME, DaskScorer
 from selector.adapters.store_sql import open_store
-from selector.config import Configuration, ModelSettings
+from selector.config import Configuration, ModelSettings, ScoringSettings
 from selector.domain.family import Family
 from selector.errors import SelectorError
 from selector.ports import Clock, Lease, Progress
@@ -68,12 +69,7 @@ def open_house(
             timeout=config.mlflow.timeout,
             upgrade_database=upgrade_database or config.mlflow.upgrade_database,
         )
-        scorer = ConfinedScorer(
-            workers=config.scoring.workers or min(MOST_WORKERS, os.cpu_count() or 1),
-            memory=config.scoring.memory,
-            timeout=config.scoring.timeout,
-            allow_unconfined=allow_unconfined or config.scoring.allow_unconfined,
-        )
+        scorer = _scorer(config.scoring, allow_unconfined=allow_unconfined)
         stack.callback(scorer.close)
         yield House(
             registry=registry,
@@ -103,6 +99,21 @@ def setup(model: str, settings: ModelSettings) -> Setup:
         threshold=holdout.threshold if holdout else None,
         shadow=settings.shadow,
         family=Family(model, settings.split_by) if settings.split_by else None,
+    )
+
+
+def _scorer(settings: ScoringSettings, *, allow_unconfined: bool) -> ConfinedScorer | DaskScorer:
+    """Return who scores: this computer, or a cluster."""
+    unconfined = allow_unconfined or settings.allow_unconfined
+    if settings.scorer.startswith(SCHEME):
+        return DaskScorer(
+            settings.scorer, memory=settings.memory, timeout=settings.timeout, allow_unconfined=unconfined
+        )
+    return ConfinedScorer(
+        workers=settings.workers or min(MOST_WORKERS, os.cpu_count() or 1),
+        memory=settings.memory,
+        timeout=settings.timeout,
+        allow_unconfined=unconfined,
     )
 
 

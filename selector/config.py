@@ -72,7 +72,7 @@ class Configuration(Section):
         default_factory=nothing_given, description="Where decisions are kept: a folder, or the keys below."
     )
     scoring: ScoringSettings = Field(
-        default_factory=nothing_given, description="How much of this machine the confined scorers may use."
+        default_factory=nothing_given, description="Where models are scored, and how much each may use."
     )
     logging: LoggingSettings = Field(default_factory=nothing_given, description="What is written to stderr.")
     _path: Path | None = PrivateAttr(default=None)

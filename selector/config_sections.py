@@ -81,8 +81,15 @@ class StateSettings(Section):
 
 
 class ScoringSettings(Section):
-    """How much of this machine the confined scorers may use."""
+    """Where models are scored, and how much each may use."""
 
+    shorthand: ClassVar[str | None] = "scorer"
+    scorer: str = Field(
+        default="here",
+        pattern=r"^(here|dask://[A-Za-z0-9_.\[\]:-]+:\d{1,5})$",
+        description="here: on this machine. dask://HOST:PORT: on the Dask cluster of this scheduler; see docs/dask.md.",
+        examples=["here"],
+    )
     workers: int | None = Field(
         default=None,
         ge=1,

@@ -35,7 +35,7 @@ class PredictionsFiles:
             ValueError: an array holds Python objects, which only a pickle could keep.
 
         """
-        content = _packed(predictions)
+        content = packed(predictions)
         target = self._path(model_digest, holdout_digest)
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=target.parent)
@@ -60,7 +60,7 @@ class PredictionsFiles:
         if hashlib.sha256(content).hexdigest() != file_digest:
             return None
         try:
-            return _unpacked(content)
+            return unpacked(content)
         except (ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
 
@@ -77,7 +77,8 @@ class PredictionsFiles:
         return self._folder / name[:2] / f"{name}.npz"
 
 
-def _packed(predictions: Predictions) -> bytes:
+def packed(predictions: Predictions) -> bytes:
+    """Return the arrays as the bytes of an .npz file without pickle."""
     arrays: dict[str, np.ndarray[Any, Any]] = {
         "classes": np.asarray(predictions.classes, dtype=np.str_),
         "seconds": np.asarray(predictions.seconds, dtype=np.float64),
@@ -102,7 +103,13 @@ def _plain(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return np.ascontiguousarray(array)
 
 
-def _unpacked(content: bytes) -> Predictions:
+def unpacked(content: bytes) -> Predictions:
+    """Return what `packed` packed.
+
+    Raises:
+        ValueError, KeyError, EOFError, zipfile.BadZipFile: these bytes are something else.
+
+    """
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         return Predictions(
             labels=arrays.get("labels"),

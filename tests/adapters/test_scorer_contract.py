@@ -1,15 +1,18 @@
 """What may everybody who scores rely on, in memory and with confined processes alike?"""
 
+import logging
 import pickle
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from distributed import LocalCluster
 from sklearn.linear_model import LogisticRegression
 
 from selector.adapters.holdout_files import HoldoutFiles
 from selector.adapters.scorer_confined import ConfinedScorer
+from selector.adapters.scorer_dask import DaskScorer
 from selector.adapters.scorer_memory import MemoryFeatures, MemoryScorer, model_of
 from selector.domain.model import Predictions, Unscorable
 from selector.ports import HoldoutSpec, ScoreJob
@@ -44,7 +47,22 @@ class Confined:
         self.scorer.close()
 
 
-@pytest.fixture(scope="module", params=[InMemory, Confined])
+class OnDask(Confined):
+    """The same, on a cluster of two nodes on this computer."""
+
+    def __init__(self, base):
+        super().__init__(base)
+        self.scorer.close()
+        self.cluster = LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR, local_directory=base
+        )
+        self.scorer = DaskScorer(self.cluster.scheduler_address.replace("tcp://", "dask://"))
+
+    def close(self):
+        self.cluster.close()
+
+
+@pytest.fixture(scope="module", params=[InMemory, Confined, pytest.param(OnDask, marks=pytest.mark.live)])
 def world(request, tmp_path_factory):
     made = request.param(tmp_path_factory.mktemp("contract"))
     yield made
