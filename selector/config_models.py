@@ -8,6 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 
 from selector.config_gates import ALL, GateSettings
+from selector.config_monitor import MonitorSettings
 from selector.config_schedule import ScheduleSettings
 from selector.config_section import Fraction, Section, Words, nothing_given
 from selector.config_values import Address, AliasName, Seconds, Word
@@ -17,7 +18,7 @@ from selector.ports import HoldoutSpec
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "": (),
-    "models.*": ("metrics", "export", "keep", "monitor"),
+    "models.*": ("metrics", "export", "keep"),
 }
 """Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
@@ -249,6 +250,11 @@ class ModelSettings(Section):
         description="Whether a person has to agree before anything is promoted: true, or the keys below; see"
         " docs/approval.md.",
     )
+    monitor: MonitorSettings | None = Field(
+        default=None,
+        description="How the champion is watched in production: a folder of batches, or the keys below; see"
+        " docs/monitoring.md.",
+    )
     aliases: AliasSettings = Field(default_factory=nothing_given, description="The alias names used in MLflow.")
     stages: Literal["mirror"] | None = Field(
         default=None,
@@ -286,6 +292,15 @@ class ModelSettings(Section):
         if gates is not None and not gates:
             raise ValueError("an empty list asks nothing and looks like gates that all passed; leave gates out")
         return gates
+
+    @model_validator(mode="after")
+    def _is_watched_by_something(self) -> ModelSettings:
+        if self.monitor is not None:
+            self.monitor.policy(self.metric.metric())
+            for source in self.monitor.sources:
+                if source.kind == "folder" and not source.label and self.holdout is None:
+                    raise ValueError("monitor.sources: a folder needs label, the column with the label")
+        return self
 
     @model_validator(mode="after")
     def _gates_find_what_they_look_at(self) -> ModelSettings:

@@ -9,6 +9,7 @@ from typing import Any
 from selector.config import Configuration
 from selector.config_gates import GateSettings
 from selector.config_models import NOT_YET, ModelSettings
+from selector.config_monitor import SourceSettings
 
 _NAMES = {"models": "churn"}
 _COMMENTED = (
@@ -29,6 +30,9 @@ _COMMENTED = (
     "models.split_by",
     "models.stages",
     "state.database",
+    *(f"models.monitor.sources.{key}" for key in SourceSettings.model_fields if key != "folder"),
+    *(f"models.monitor.{key}" for key in ("metric", "minimum", "relative_drop", "slices", "per_class")),
+    "models.monitor.on_degraded.run",
     *(f"models.gates.{key}" for key in GateSettings.model_fields if key not in ("metric", "minimum", "observe")),
 )
 """Keys that the example shows as comments, because they need something that most installations do not have."""

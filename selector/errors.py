@@ -81,6 +81,12 @@ class HoldoutError(SelectorError):
     """The labelled rows cannot be used: missing file, missing target column, unknown labels."""
 
 
+class ProductionError(SelectorError):
+    """A source of production metrics cannot be read now; the others are read all the same."""
+
+    retryable = True
+
+
 class ScoringError(SelectorError):
     """One model could not be scored; it costs only itself."""
 

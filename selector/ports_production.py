@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import numpy.typing as npt
 
+from selector.domain.metric import Metric
 from selector.domain.model import NOTHING, Predictions
 from selector.ports import Features
 
@@ -133,8 +134,8 @@ class ProductionMetrics(Protocol):
         ...
 
 
-Sources = Callable[[SourceSpec], ProductionMetrics]
-"""Opens a source."""
+Sources = Callable[[SourceSpec, Metric], ProductionMetrics]
+"""Opens a source of a metric; raises ProductionError where it cannot be opened."""
 
 
 @dataclass(frozen=True, slots=True)
