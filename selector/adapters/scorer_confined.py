@@ -6,17 +6,20 @@ See docs/adr/0003-confined-worker.md.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import select
 import signal
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from selector import __version__
@@ -54,6 +57,24 @@ LIBRARIES = (
     "xgboost",
 )
 """Libraries that answer for models; another version of one of them may answer otherwise."""
+
+
+def _versions() -> tuple[str, ...]:
+    """Return the libraries that are installed now, as "name version"."""
+    return _versions_in(tuple(_changed(folder) for folder in sys.path))
+
+
+@functools.lru_cache(maxsize=1)
+def _versions_in(_state: tuple[int, ...]) -> tuple[str, ...]:
+    """Look them up again only where something was installed or removed: a lookup takes a millisecond each."""
+    return tuple(f"{name} {found}" for name in LIBRARIES if (found := _version_of(name)))
+
+
+def _changed(folder: str) -> int:
+    try:
+        return Path(folder or ".").stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _version_of(name: str) -> str:
@@ -115,7 +136,7 @@ class ConfinedScorer:
     def revision(self) -> str:
         """A digest of all that can change a model's answer: libraries, limits, and this package."""
         facts = [__version__, repr(self._limits), str(self._allow_code)]
-        facts += [f"{name} {found}" for name in LIBRARIES if (found := _version_of(name))]
+        facts += _versions()
         return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
 
     @property
