@@ -13,6 +13,7 @@ from selector.domain.model import Predictions, RegisteredModel, Run, Truth, Unsc
 from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
 from selector.exchange import Entry, HoldoutSpec, NewRun, Notice, Scored, ScoreJob, Unfinished, WrittenRun
+from selector.ports_watch import Watched
 
 __all__ = [
     "Cache",
@@ -40,6 +41,7 @@ __all__ = [
     "Supervisor",
     "Unfinished",
     "WakeUps",
+    "Watched",
     "WrittenRun",
 ]
 
@@ -52,7 +54,7 @@ class Clock(Protocol):
         ...
 
 
-class Registry(Protocol):
+class Registry(Watched, Protocol):
     """MLflow: tracking and registry, seen through the few calls that we need.
 
     Every method raises MlflowUnreachableError within its own deadline, and MlflowRefusedError where MLflow says no.
@@ -322,6 +324,10 @@ class Store(Ledger, Journal, Cache, Flags, HealthBox, Protocol):
 
     def describe(self) -> str:
         """Return one line on where the state lies."""
+        ...
+
+    def identity(self) -> str:
+        """Return a name that this state alone has, and keeps; "" where nothing was ever written."""
         ...
 
     def close(self) -> None:

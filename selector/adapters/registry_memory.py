@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from types import MappingProxyType
 
 from selector.adapters.registry_memory_filter import matches
 from selector.adapters.registry_memory_state import KilledError, MemoryState, ModelState
+from selector.domain.finished import Finished, Outline, imprint
 from selector.domain.model import (
     DECISION_TAG,
     FINGERPRINT_TAG,
@@ -101,6 +102,30 @@ class MemoryRegistry(MemoryState):
     def all_registered_models(self) -> Mapping[str, RegisteredModel]:
         """Return every registered model by name."""
         return self.registered_models(sorted(self._models))
+
+    def experiments_like(self, patterns: Sequence[str]) -> Mapping[str, str]:
+        """Return the active experiments that match these names or globs, names by id."""
+        self._read()
+        return {n: n for n in self._experiments if any(n == p or fnmatch.fnmatchcase(n, p) for p in patterns)}
+
+    def finished(self, experiments: Mapping[str, str]) -> Iterator[Finished]:
+        """Yield every active finished run of the experiments once."""
+        self._read()
+        active = (run for run in list(self._runs.values()) if run.run_id not in self._deleted)
+        return (_finished(r) for r in active if r.status == "FINISHED" and r.experiment in experiments)
+
+    def finished_from(self, experiments: Mapping[str, str], offset: int, most: int) -> tuple[Finished, ...]:
+        """Return active finished runs in the order of their ends, without the first `offset`."""
+        return tuple(sorted(self.finished(experiments), key=lambda run: run.place)[offset : offset + most])
+
+    def outlines(self) -> Mapping[str, Outline]:
+        """Return the outline of every registered model by name."""
+        self._read()
+        return {name: model.outline() for name, model in self._models.items()}
+
+    def written(self) -> str | None:
+        """Return None: nothing here tells of writes without being asked."""
+        return None
 
     def fetch(self, uri: str, into: Path) -> Path:
         """Copy the model's files into a private folder."""
@@ -278,6 +303,11 @@ class MemoryRegistry(MemoryState):
         run_id, _, model_name = uri.removeprefix("runs:/").partition("/")
         run = self._runs.get(run_id)
         return next((model.uri for model in reversed(run.models) if model.name == model_name), uri) if run else uri
+
+
+def _finished(run: Run) -> Finished:
+    started, ended = (round(t.timestamp() * 1000) if t else None for t in (run.started_at, run.ended_at))
+    return Finished(run.run_id, run.name, run.experiment, started, ended, imprint(run, ended))
 
 
 def _age(run: Run) -> tuple[datetime, str]:

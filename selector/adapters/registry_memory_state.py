@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 
+from selector.domain.finished import Outline
 from selector.domain.model import ModelVersion, Run
 from selector.errors import MlflowUnreachableError
 
@@ -27,6 +28,12 @@ class ModelState:
     aliases: dict[str, int] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     last: int = 0
+
+    def outline(self) -> Outline:
+        """Return where the aliases point, and a stamp that registering, deleting and stages change."""
+        return Outline(
+            MappingProxyType(dict(self.aliases)), str([(n, v.stage) for n, v in sorted(self.versions.items())])
+        )
 
 
 class MemoryState:

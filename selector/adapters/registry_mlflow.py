@@ -5,18 +5,20 @@ from __future__ import annotations
 import functools
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from selector.adapters import registry_mlflow_artifacts as artifacts
 from selector.adapters import registry_mlflow_runs as runs
+from selector.adapters import registry_mlflow_watch as watch
 from selector.adapters.mlflow_connection import Connection
 from selector.adapters.mlflow_deadline import MissingError
 from selector.adapters.mlflow_schema import is_database, sqlite_file
 from selector.adapters.registry_mlflow_import import UPLOAD_SECONDS, ImportIntoMlflow
 from selector.adapters.registry_mlflow_values import registered_value
 from selector.adapters.store_writer_mlflow import MlflowStoreWriter
+from selector.domain.finished import Finished, Outline
 from selector.domain.model import DECISION_TAG, RegisteredModel, Run
 from selector.errors import MlflowRefusedError, MlflowUnreachableError
 from selector.ports import NewRun, WrittenRun
@@ -123,6 +125,26 @@ class MlflowRegistry:
             for model in self._models()
             if (value := registered_value(model, versions.get(model.name, ()))) is not None
         }
+
+    def experiments_like(self, patterns: Sequence[str]) -> Mapping[str, str]:
+        """Return the active experiments that match these names or globs, names by id."""
+        return watch.experiments_like(self._connection, patterns)
+
+    def finished(self, experiments: Mapping[str, str]) -> Iterator[Finished]:
+        """Yield every active finished run of the experiments (names by id) once, oldest first."""
+        return watch.finished(self._connection, experiments)
+
+    def finished_from(self, experiments: Mapping[str, str], offset: int, most: int) -> tuple[Finished, ...]:
+        """Return active finished runs in the order of their ends, without the first `offset`, in one call."""
+        return watch.finished_from(self._connection, experiments, offset, most)
+
+    def outlines(self) -> Mapping[str, Outline]:
+        """Return the outline of every registered model by name, in one call per 1,000."""
+        return watch.outlines(self._connection)
+
+    def written(self) -> str | None:
+        """Return what changes with every write to a SQLite database, without a call; None for all else."""
+        return watch.written(self._connection)
 
     def fetch(self, uri: str, into: Path) -> Path:
         """Copy the model's files into a private folder and return the folder that holds its MLmodel."""

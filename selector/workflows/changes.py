@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import fnmatch
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 
-from selector.domain.events import AliasMoved, Event, RunFinished, RunGone, VersionGone, VersionRegistered
-from selector.domain.model import RegisteredModel, Run
+from selector.domain.events import Event, RunFinished, RunGone
+from selector.errors import UsageError
+from selector.workflows.finished_runs import FinishedRuns, matches
+from selector.workflows.foreign import record_foreign
+from selector.workflows.heard import offers_of
 from selector.workflows.house import House, Setup
+from selector.workflows.known_models import KnownModels
+from selector.workflows.own_writes import OwnWrites
+
+MOST_ASKED = 3
+"""Models that wait for a person's answer and are looked at in one turn; where more wait, they take turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,69 +36,85 @@ class News:
 
 @dataclass(slots=True, eq=False)
 class Changes:
-    """Remembers what was there, and tells what is new. Memory only: after a start everything is looked at anyway."""
+    """Remembers what was there, and tells what is new. Memory only: after a start everything is looked at anyway.
 
-    _runs: dict[str, tuple[str, int]] | None = None
-    _models: dict[str, tuple[Mapping[str, int], frozenset[int]]] = field(default_factory=dict)
+    A look that finds nothing costs one call about runs and one about registered models (one more per 1,000 models, and
+    one that lists experiments where globs or missing experiments are configured), whatever the number of runs; none at
+    all where MLflow lies in a SQLite file that nobody has written to.
+    """
+
+    _runs: FinishedRuns = field(default_factory=FinishedRuns)
+    _models: KnownModels = field(default_factory=KnownModels)
+    _events: list[Event] = field(default_factory=list)
+    _looked_at: datetime | None = None
+    _written: str | None = None
+    _turn: int = 0
 
     def look(self, house: House, *, thorough: bool = False) -> News:
-        """Read what is there now and compare.
+        """Read what is there now and compare. The first look only remembers, and names every model.
 
         Args:
             house: the ports.
             thorough: also find what the cheap reading cannot see.
 
         Raises:
-            MlflowUnreachableError: MLflow does not answer; what was remembered stays.
+            MlflowUnreachableError: MLflow does not answer; what was found already is told by the next look.
 
         """
-        del thorough
+        now, written = house.clock.now(), house.registry.written()
+        first = self._looked_at is None
+        if not (first or thorough or self._events) and written is not None and written == self._written:
+            return News()
+        self._written = None
+        if isinstance(house.registry, OwnWrites):
+            house.registry.tell(self._models)
         patterns = sorted({p for s in house.setups.values() for p in s.experiments})
-        runs = house.registry.runs(patterns) if patterns else ()
-        models = house.registry.all_registered_models()
-        events = (*self._of_runs(runs), *self._of_models(models.values()))
-        return News(events, concerned(house.setups, events))
+        self._events.extend(self._runs.look(house.registry, patterns, thorough=thorough))
+        self._events.extend(self._models.look(house.registry, thorough=thorough))
+        if self._looked_at is not None:
+            record_foreign(house, self._events, self._looked_at)
+        events, self._events = tuple(self._events), []
+        self._looked_at, self._written = now, written
+        if first:
+            return News((), tuple(house.setups))
+        named = concerned(house.setups, events)
+        return News(events, (*named, *(m for m in self._awaiting(house) if not _among(house, m, named))))
 
-    def _of_runs(self, runs: Sequence[Run]) -> Iterable[Event]:
-        present = {r.run_id: (r.experiment, _imprint(r)) for r in runs if r.status == "FINISHED"}
-        names = {r.run_id: r.name for r in runs}
-        before = self._runs or {}
-        found: list[Event] = [
-            RunFinished(e, i, names[i]) for i, (e, imprint) in present.items() if before.get(i) != (e, imprint)
-        ]
-        found += [RunGone(e, i) for i, (e, _) in before.items() if i not in present]
-        self._runs = present
-        return found
-
-    def _of_models(self, models: Iterable[RegisteredModel]) -> Iterable[Event]:
-        present = {m.name: (dict(m.aliases), frozenset(v.version for v in m.versions)) for m in models}
-        found: list[Event] = []
-        for name in sorted(present.keys() | self._models.keys()):
-            aliases, versions = present.get(name, ({}, frozenset()))
-            old_aliases, old_versions = self._models.get(name, ({}, frozenset()))
-            found += [VersionRegistered(name, v) for v in sorted(versions - old_versions)]
-            found += [VersionGone(name, v) for v in sorted(old_versions - versions)]
-            for alias in sorted(aliases.keys() | old_aliases.keys()):
-                if aliases.get(alias) != old_aliases.get(alias):
-                    found.append(AliasMoved(name, alias, old_aliases.get(alias), aliases.get(alias)))
-        self._models = dict(present)
-        return found
+    def _awaiting(self, house: House) -> Iterator[str]:
+        """Yield models whose last decision a person may answer: tags on runs and versions show up nowhere else."""
+        waiting = sorted(m for m, last in house.store.last_decisions().items() if offers_of(last))
+        waiting = [m for m in waiting if _is_configured(house, m)]
+        if waiting:
+            begin = self._turn % len(waiting)
+            self._turn += MOST_ASKED
+            yield from islice((*waiting[begin:], *waiting[:begin]), MOST_ASKED)
 
 
 def concerned(setups: Mapping[str, Setup], events: Iterable[Event]) -> tuple[str, ...]:
     """Return which configured names the events concern, in the configuration's order."""
+    events = tuple(events)
     experiments = {e.experiment for e in events if isinstance(e, RunFinished | RunGone)}
     models = {e.model for e in events if not isinstance(e, RunFinished | RunGone)}
     return tuple(name for name, setup in setups.items() if _touches(setup, experiments, models))
 
 
 def _touches(setup: Setup, experiments: Iterable[str], models: Iterable[str]) -> bool:
-    if any(fnmatch.fnmatchcase(e, p) for e in experiments for p in setup.experiments):
+    if any(matches(experiment, setup.experiments) for experiment in experiments):
         return True
     if setup.family is not None:
         return any(setup.family.value_of(m) is not None for m in models)
     return setup.model in models
 
 
-def _imprint(run: Run) -> int:
-    return hash((run.ended_at, tuple(sorted(run.metrics.items())), tuple(sorted(run.tags.items()))))
+def _among(house: House, model: str, named: Iterable[str]) -> bool:
+    """Tell whether the model is named already, by itself or by the rule of its family."""
+    family = house.setup(model).family
+    return model in named or (family is not None and family.template in named)
+
+
+def _is_configured(house: House, model: str) -> bool:
+    try:
+        house.setup(model)
+    except UsageError:
+        return False
+    return True

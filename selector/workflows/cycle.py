@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from selector.domain.events import Event, WakeUp
 from selector.errors import LeaseHeldError, SelectorError, UsageError
@@ -12,6 +12,7 @@ from selector.workflows.carry_out import Recovered, recover
 from selector.workflows.changes import Changes
 from selector.workflows.house import House
 from selector.workflows.import_staged import Imported, StagedFolders
+from selector.workflows.own_writes import OwnWrites
 from selector.workflows.select_champion import Look, failed, select
 
 log = logging.getLogger(__name__)
@@ -106,6 +107,10 @@ class Cycle:
     changes: Changes = field(default_factory=Changes)
     agenda: Agenda = field(default_factory=Agenda)
     recovered: bool = False
+
+    def __post_init__(self) -> None:
+        """Take note of what we change ourselves: it is no news."""
+        self.house = replace(self.house, registry=OwnWrites.around(self.house.registry))
 
     @property
     def next_at(self) -> float | None:

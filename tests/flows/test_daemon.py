@@ -106,14 +106,14 @@ class Running:
 def unreachable(monkeypatch, world):
     """Makes MLflow go away and come back."""
     away = threading.Event()
-    real = world.registry.all_registered_models
+    real = world.registry.outlines
 
     def ask():
         if away.is_set():
             raise MlflowUnreachableError("MLflow at http://x cannot be reached")
         return real()
 
-    monkeypatch.setattr(world.registry, "all_registered_models", ask)
+    monkeypatch.setattr(world.registry, "outlines", ask)
     return away
 
 
