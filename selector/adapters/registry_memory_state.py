@@ -71,6 +71,20 @@ class MemoryState:
             self.files.setdefault(model.uri, {"MLmodel": b"flavors: {}\n", "model.bin": model.uri.encode()})
         return run
 
+    def remove_experiment(self, name: str) -> None:
+        """Delete an experiment as another client would: its runs go with it."""
+        self._experiments.pop(name)
+        self._deleted |= {run.run_id for run in self._runs.values() if run.experiment == name}
+
+    def restore_experiment(self, name: str) -> None:
+        """Take back what `remove_experiment` did; MLflow restores all of its runs, whoever deleted them."""
+        self._experiments[name] = None
+        self._deleted -= {run.run_id for run in self._runs.values() if run.experiment == name}
+
+    def restore_run(self, run_id: str) -> None:
+        """Take back the deletion of a run."""
+        self._deleted.discard(run_id)
+
     def log_metric(self, run_id: str, key: str, value: float, step: int) -> None:
         """Log one more value in a run; the value of the largest step becomes the metric of the run and its model."""
         history = self._logged(run_id, key)

@@ -4,9 +4,10 @@ A watermark ("what ended after the last one seen") misses runs: ends are told by
 one millisecond, and imports end years ago. So the place is remembered, not the time: how many finished runs there are,
 and which ones are last in the order of their ends. One call asks for what stands from there on. A run that finishes,
 whatever its end, makes the list longer; one that is deleted or running again makes it shorter; one that was resumed and
-finished again moves. If the last ones are the same and nothing follows, nothing is new. What a look of this kind
-cannot see (one run deleted and a back-dated one finished between two looks; values logged late into an old run) is
-found by the next complete reading.
+finished again moves to the end. If the last ones are the same and nothing follows, nothing is new. What a look of this
+kind cannot see is found by the next complete reading: values logged late into a run that is not among the last; and
+between two looks, as many runs deleted as back-dated ones finished, or a run resumed and finished by a clock so slow
+that it is not among the last.
 """
 
 from __future__ import annotations
