@@ -168,5 +168,9 @@ class MemoryStore:
         """Return one line on where the state lies."""
         return "memory (nothing is kept)"
 
+    def identity(self) -> str:
+        """Return a name that this state alone has."""
+        return f"memory-{id(self):x}"
+
     def close(self) -> None:
         """Do nothing."""

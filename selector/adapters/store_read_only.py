@@ -106,6 +106,10 @@ class ReadOnlyStore:
         """Return one line on where the state lies."""
         return f"{self._store.describe()}, read only"
 
+    def identity(self) -> str:
+        """Return the other store's name."""
+        return self._store.identity()
+
     def close(self) -> None:
         """Release connections; safe to call twice."""
         self._store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 
 from sqlalchemy import Connection, inspect, select
@@ -33,6 +34,7 @@ class SqlStore(SqlLedger, SqlJournal, SqlCache, SqlFlags, SqlHealth):
         self._database = database
         self._files = files
         self._clock = clock
+        self._name = ""
 
     @classmethod
     def open(
@@ -72,6 +74,19 @@ class SqlStore(SqlLedger, SqlJournal, SqlCache, SqlFlags, SqlHealth):
         """Return one line on where the state lies."""
         kind = "SQLite file" if self._database.dialect == "sqlite" else "PostgreSQL"
         return f"{kind} {self._database.where}"
+
+    def identity(self) -> str:
+        """Return a name that this state alone has, made when it was made or first asked for."""
+        if self._name:
+            return self._name
+        with self._database.reading() as connection:
+            found = _identity(connection)
+        if found is None and self._database.writable:
+            with self._database.writing() as connection:
+                found = _identity(connection) or uuid.uuid4().hex[:12]
+                upsert(connection, about, {"name": "identity", "value": found})
+        self._name = found or ""
+        return self._name
 
     def close(self) -> None:
         """Release connections; safe to call twice."""
@@ -143,6 +158,10 @@ def _check_pages(connection: Connection, database: Database) -> None:
     if said != "ok":
         line = " ".join(str(said).split())
         raise DamagedStateError(f"The state {database.where} is damaged: {line}.", advice=database.advice)
+
+
+def _identity(connection: Connection) -> str | None:
+    return connection.execute(select(about.c.value).where(about.c.name == "identity")).scalar()
 
 
 def _revision(connection: Connection) -> str | None:

@@ -19,6 +19,7 @@ SCORES_TAG = "selector.scores"
 HOLDOUT_TAG = "selector.holdout"
 REASON_TAG = "selector.reason"
 MANAGED_TAG = "selector.managed"
+LEASE_TAG = "selector.lease"
 PUT_ASIDE = frozenset({"quarantined", "rejected"})
 """Values of the status tag that keep a version from being promoted."""
 

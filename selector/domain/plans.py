@@ -9,6 +9,7 @@ from typing import Any
 from selector.domain.model import (
     DECISION_TAG,
     HOLDOUT_TAG,
+    LEASE_TAG,
     MANAGED_TAG,
     REASON_TAG,
     SCORES_TAG,
@@ -45,7 +46,11 @@ def scores(standing: Standing, metric_name: str, metric_label: str) -> dict[str,
 
 
 def promotion_plan(
-    decision: Decision, registered: RegisteredModel | None, policy: Policy, files_digest: str | None
+    decision: Decision,
+    registered: RegisteredModel | None,
+    policy: Policy,
+    files_digest: str | None,
+    claim: str = "",
 ) -> Plan:
     """Return the plan that makes the decision's winner the champion; the old champion is archived last.
 
@@ -54,6 +59,7 @@ def promotion_plan(
         registered: the registered model as the decision saw it.
         policy: names of aliases, and whether stages are mirrored.
         files_digest: digest of the files that were scored; None where none were read.
+        claim: which selector promotes, kept on the registered model so that another one notices; "" leaves it.
 
     Raises:
         ValueError: the decision has no winner.
@@ -81,6 +87,8 @@ def promotion_plan(
     steps += _challenger(decision, registered, policy.aliases, {number, old})
     if registered is None or MANAGED_TAG not in registered.tags:
         steps.append(TagModel(MANAGED_TAG, "true"))
+    if claim and (registered is None or registered.tags.get(LEASE_TAG) != claim):
+        steps.append(TagModel(LEASE_TAG, claim))
     if policy.mirror_stages:
         steps.append(SetStage(number, "Production"))
     if winner.candidate.run_id is not None:

@@ -45,7 +45,8 @@ class Case:
         if self.decision.winner is None:
             return challenger_plan(self.decision, registered, self.setup.policy)
         scored = self.observed.bytes.get(self.decision.winner.candidate.uri)
-        return promotion_plan(self.decision, registered, self.setup.policy, scored.files if scored else None)
+        files, claim = scored.files if scored else None, self.house.store.identity()
+        return promotion_plan(self.decision, registered, self.setup.policy, files, claim)
 
     def report(self, steps: Sequence[str], winner_version: int | None = None) -> Report:
         """Return the report of the decision, with what it changes in MLflow."""

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from selector.domain.approval import Answer, lapsed
-from selector.domain.model import Candidate
+from selector.domain.model import LEASE_TAG, Candidate
 from selector.domain.plans import in_words
 from selector.domain.promotion import NEW_VERSION, Plan
 from selector.domain.ranking import Reason, Standing
 from selector.domain.verdict import Decision
 from selector.errors import SelectorError
 from selector.ports import Entry
+from selector.redaction import printable
 from selector.workflows.carry_out import recover
 from selector.workflows.case import Case, decided, decision_entry, record_of
 from selector.workflows.documents import decision_document, ranked_document
@@ -119,7 +120,9 @@ def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answe
     if not dry_run and recover(house, setup.model):
         setup = _fresh(house, setup)
     observed = _with(observe(house, setup), answer)
-    case = Case(house, setup, observed, decided(house, setup, observed), actor)
+    decision = decided(house, setup, observed)
+    stranger = _promoted_by_another(house, observed)
+    case = Case(house, setup, observed, replace(decision, notes=(*decision.notes, *stranger)), actor)
     plan = case.plan()
     if dry_run or setup.shadow or _paused(house, setup.model) is not None:
         return _looked(case, plan)
@@ -131,6 +134,16 @@ def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answe
     if _is_old_news(case):
         return _unchanged(case.decision, observed)
     return _act(case, plan)
+
+
+def _promoted_by_another(house: House, observed: Observed) -> tuple[str, ...]:
+    """Say that a selector with another state promotes the same model; nothing but this tag lets them notice."""
+    registered = observed.snapshot.registered
+    claim = registered.tags.get(LEASE_TAG, "") if registered else ""
+    if claim in {"", house.store.identity()}:
+        return ()
+    said = f"{observed.snapshot.model} was last promoted by a selector with another state ({printable(claim)[:40]})"
+    return (f"{said}; if that one is still at work, stop one of the two: they would undo each other's promotions.",)
 
 
 def _fresh(house: House, setup: Setup) -> Setup:
