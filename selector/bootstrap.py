@@ -13,9 +13,12 @@ from typing import cast
 
 from migrations.importer import LegacyImporter
 from selector.adapters.clock_system import SystemClock
+from selector.adapters.commands_subprocess import SubprocessCommands
 from selector.adapters.holdout_files import HoldoutFiles
 from selector.adapters.lock_file import FileLease
+from selector.adapters.lock_patient import PatientLease
 from selector.adapters.lock_postgres import PostgresLease
+from selector.adapters.production import open_production
 from selector.adapters.registry_mlflow import MlflowRegistry
 from selector.adapters.report_files import ReportFiles
 from selector.adapters.scorer_confined import ConfinedScorer
@@ -31,6 +34,9 @@ from selector.workflows.house import House, Setup, Staging, silent
 MOST_WORKERS = 8
 """More models at once than this use more memory than they save time, unless the operator knows better."""
 
+PATIENCE_SECONDS = 5.0
+"""The service writes for moments; whoever works at the command line beside it should not notice."""
+
 ABANDONED_SECONDS = 86_400.0
 """A spool folder of this age was left behind by a process that was killed."""
 
@@ -43,6 +49,7 @@ def open_house(
     allow_unconfined: bool = False,
     upgrade_database: bool = False,
     progress: Progress | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> Iterator[House]:
     """Wire every port for this configuration, and release what was opened at the end.
 
@@ -52,6 +59,7 @@ def open_house(
         allow_unconfined: score models even where they cannot be confined.
         upgrade_database: let MLflow upgrade the schema of an older database.
         progress: told about long work.
+        patience: seconds to wait for another writer.
 
     Raises:
         DamagedStateError: our state cannot be trusted.
@@ -75,7 +83,7 @@ def open_house(
             registry=registry,
             store=store,
             clock=clock,
-            lease=_lease(config, clock),
+            lease=PatientLease(_lease(config, clock), patience),
             reports=ReportFiles(config.state.folder / "reports"),
             scorer=scorer,
             holdouts=HoldoutFiles(config.folder),
@@ -84,12 +92,17 @@ def open_house(
             progress=progress or silent,
             staging=tuple(Staging(s.folder, s.model, s.experiment) for s in config.staging),
             importer=LegacyImporter(registry, registry, clock),
+            production=lambda spec, metric: open_production(spec, metric, registry),
+            commands=SubprocessCommands(config.state.folder / "commands"),
         )
 
 
 def setup(model: str, settings: ModelSettings) -> Setup:
     """Return one model's settings in the workflows' words."""
-    holdout = settings.holdout
+    holdout, watch = settings.holdout, settings.monitor
+    slices = (watch.slices or (holdout.slices if holdout else ())) if watch else ()
+    hidden = tuple(n for n in (holdout.weights, *holdout.ignore) if n) if holdout else ()
+    target = holdout.target if holdout else ""
     return Setup(
         model=model,
         policy=settings.policy(),
@@ -99,6 +112,8 @@ def setup(model: str, settings: ModelSettings) -> Setup:
         threshold=holdout.threshold if holdout else None,
         shadow=settings.shadow,
         family=Family(model, settings.split_by) if settings.split_by else None,
+        monitor=watch.policy(settings.metric.metric()) if watch else None,
+        sources=tuple(s.spec(target, slices, hidden) for s in watch.sources) if watch else (),
     )
 
 

@@ -79,7 +79,6 @@ class Batch:
         labels: shape (n,) of text as the source spells it, or None where `values` hold metrics.
         predictions: what was answered in production; None where the champion has to answer.
         features: the rows without the label, where the champion has to answer.
-        columns: reads the features as columns, to be looked at for drift; None where there are none.
         slices: shape (n,) of text per column that is watched by its values.
         values: metrics by key, where they were measured elsewhere.
         rows: labelled rows; 0 where nobody knows.
@@ -94,7 +93,6 @@ class Batch:
     labels: npt.NDArray[Any] | None = None
     predictions: Predictions | None = None
     features: Features | None = None
-    columns: Callable[[], Mapping[str, npt.NDArray[Any]]] | None = None
     slices: Mapping[str, npt.NDArray[Any]] = field(default_factory=lambda: NOTHING)
     values: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     rows: int = 0

@@ -206,7 +206,6 @@ def _with_features(file: _File, spec: SourceSpec) -> Batch | Unusable:
         arrived=file.arrived,
         labels=labels[labelled],
         features=FrameFeatures(features),
-        columns=lambda: columns_of(features),
         slices=slices,
         rows=len(frame),
         notes=notes,
@@ -232,16 +231,6 @@ class FrameFeatures:
             with pa.ipc.new_stream(sink, piece.schema) as writer:
                 writer.write_batch(piece)
             yield sink.getvalue()
-
-
-def columns_of(frame: Any) -> dict[str, npt.NDArray[Any]]:
-    """Return features as arrays: numbers, or text with None where a value is missing."""
-    return {
-        str(name): frame[name].to_numpy()
-        if frame[name].dtype.kind in "iufb"
-        else np.array([_text(v) for v in frame[name].tolist()], dtype=object)
-        for name in frame.columns
-    }
 
 
 def _plain_types(frame: Any) -> Any:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from selector.domain.health_alert import Alert
 from selector.domain.health_drift import Bins, Drift
 from selector.domain.health_explain import Counts, change_point
 from selector.domain.health_readings import Measured
@@ -29,6 +29,7 @@ class Reference:
     """What the champion did on the holdout when the watch began.
 
     Attributes:
+        name: of the model's own metric.
         floors: the claim of each monitored metric by name; new slices take the model's own floor.
         scores: what each was on the holdout.
         counts: the holdout's two-by-two table, where there are two classes.
@@ -38,6 +39,7 @@ class Reference:
 
     """
 
+    name: str = ""
     floors: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     scores: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     counts: Counts | None = None
@@ -91,6 +93,43 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Act:
+    """Something that was done about a degraded champion.
+
+    Attributes:
+        what: rollback, reselect or run.
+        version: the champion that it was about.
+        decision: id under which the ledger has it.
+        done: False where it could not be done; for a command until it has ended well.
+        waiting: a command that has not ended.
+
+    """
+
+    at: datetime
+    what: str
+    version: int
+    decision: str
+    done: bool
+    text: str
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far one source was read.
+
+    Attributes:
+        until: time of the newest batch.
+        skipped: values left out since the last one that counted, because they overlap with it; None before the first.
+
+    """
+
+    source: str
+    until: datetime | None = None
+    skipped: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """What is known of one registered model's production.
 
@@ -103,8 +142,12 @@ class Health:
         last_at: time of the newest batch.
         last_seen: when a batch was read last, by our clock.
         drift: features that have moved in the newest batch that could tell.
-        acted: when something was done about a degraded champion, the newest last.
+        acts: what was done about degraded champions, the newest last.
         open: keys of alerts that were raised and not resolved.
+        untold: alerts that nobody has taken over for delivery yet, oldest first.
+        cursors: how far each source was read.
+        after: batches that came before this time and carry their own answers are about an earlier champion; None for
+            the first champion that is watched.
 
     """
 
@@ -117,8 +160,11 @@ class Health:
     last_seen: datetime | None = None
     reference: Reference = Reference()
     drift: tuple[Drift, ...] = ()
-    acted: tuple[datetime, ...] = ()
+    acts: tuple[Act, ...] = ()
     open: tuple[str, ...] = ()
+    untold: tuple[Alert, ...] = ()
+    cursors: tuple[Cursor, ...] = ()
+    after: datetime | None = None
 
     @property
     def state(self) -> State:
@@ -147,7 +193,8 @@ class Health:
 
 def begun(health: Health, version: int, reference: Reference, at: datetime) -> Health:
     """Return the state in which another champion is watched: what was seen and drawn stays, all evidence is new."""
-    return replace(health, version=version, began=at, watched=(), reference=reference, drift=())
+    after = at if health.version is not None else None
+    return replace(health, version=version, began=at, watched=(), reference=reference, drift=(), after=after)
 
 
 def take(
@@ -270,35 +317,3 @@ def _began(health: Health, change: Change) -> datetime | None:
         return None
     points = since_change(health, change.name)
     return points[0].at if points else None
-
-
-def floor_of(
-    reference: float | None,
-    *,
-    minimum: float | None,
-    maximum_drop: float | None,
-    relative_drop: float | None,
-    lower_is_better: bool = False,
-    bound: float | None = None,
-) -> float | None:
-    """Return the claim of one metric, or None where nothing tells it; the strictest of what is configured.
-
-    Args:
-        reference: the score at promotion, or on the holdout; None where it is not known.
-        minimum: a limit of its own (a maximum, where lower is better).
-        maximum_drop: how far it may fall below the reference, in the metric's unit.
-        relative_drop: the same as a share of the reference.
-        lower_is_better: the metric is a loss.
-        bound: the pessimistic end of the reference's interval, which leaves room for luck in few rows.
-
-    """
-    sign = -1.0 if lower_is_better else 1.0
-    found = [] if minimum is None else [minimum]
-    if reference is not None and math.isfinite(reference):
-        drops = [maximum_drop] if maximum_drop is not None else []
-        drops += [relative_drop * abs(reference)] if relative_drop is not None else []
-        found += [reference - sign * drop for drop in drops]
-    if not found:
-        return None
-    strict = max(found, key=lambda f: sign * f)
-    return strict if bound is None else min(strict, bound, key=lambda f: sign * f)

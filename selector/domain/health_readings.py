@@ -13,12 +13,14 @@ import numpy.typing as npt
 from selector.domain.answers import Answers, decode, positive_class
 from selector.domain.health_explain import Counts, estimated_f1
 from selector.domain.health_watch import Kind, Reading
-from selector.domain.metric import AUTO, Metric, resolve_average
+from selector.domain.logged import NotLogged, logged_value
+from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import NOTHING, Predictions, Truth, Unscorable
 from selector.domain.outcomes import Outcome, measure
 from selector.domain.tables import NoTable, Table, rebuild
 
 OF_CLASSES = frozenset({"f1", "precision", "recall", "accuracy"})
+ERROR_KEYS = ("standard_error", "se", "std_err", "stderr")
 FEWEST_ROWS = 2
 """One row has no spread."""
 
@@ -60,6 +62,7 @@ def read_batch(
     *,
     threshold: float | None = None,
     per_class: bool = False,
+    name: str = "",
 ) -> Measured | Unscorable:
     """Return what a labelled batch says, or why it says nothing.
 
@@ -69,50 +72,55 @@ def read_batch(
         predictions: what the champion answered.
         threshold: see `decode`.
         per_class: also read each class against the rest.
+        name: of the model's own metric; its label where it is left out.
 
     """
     positive = truth.classes[truth.positive] if truth.positive is not None and truth.classes else None
     metric = resolve_average(metric, truth.classes, positive)
+    name = name or metric.label()
     answers = decode(truth, predictions, threshold=threshold)
     if isinstance(answers, Unscorable):
         return answers
     if truth.classes and metric.name in OF_CLASSES:
-        return _of_classes(_Rows(metric, truth, predictions, answers, threshold), per_class=per_class)
-    own = _of_values(metric, truth, predictions, threshold, metric.label())
+        return _of_classes(name, _Rows(metric, truth, predictions, answers, threshold), per_class=per_class)
+    own = _of_values(metric, truth, predictions, threshold, name)
     if isinstance(own, Unscorable):
         return own
     found = [own]
-    for name, mask in truth.slices.items():
-        part = _of_values(metric, *_part(truth, predictions, mask), threshold, f"{metric.label()} where {name}")
+    for where, mask in truth.slices.items():
+        part = _of_values(metric, *_part(truth, predictions, mask), threshold, f"{name} where {where}")
         if isinstance(part, Reading):
             found.append(part)
     return Measured(tuple(found), truth.rows, _counts(truth, answers), _estimate(truth, answers), answers.notes)
 
 
 def logged_reading(
-    metric: Metric, metrics: Mapping[str, float], key: str, *, rows: int = 0, error: float | None = None
+    metric: Metric, metrics: Mapping[str, float], *, key: str = "", rows: int = 0, name: str = ""
 ) -> Reading | Unscorable:
-    """Return what a logged value says: counts where the logged metrics tell them, else the value with its error.
+    """Return what logged values say: counts where they tell them, else the value with its standard error.
 
     Args:
-        metric: what the champion was chosen by.
+        metric: what is watched.
         metrics: all that was logged at that moment, by key.
-        key: the key that holds the metric.
+        key: the key that holds the metric; "" for the usual spellings.
         rows: labelled rows behind it; 0 where nobody knows.
-        error: standard error of the value, where it is known.
+        name: of the monitored metric; its label where it is left out.
 
     """
-    value = metrics.get(key, math.nan)
+    found = logged_value(replace(metric, keys=(key,), aggregation="last") if key else metric, metrics)
+    if isinstance(found, NotLogged):
+        return Unscorable(found.reason)
+    name, value = name or metric.label(), found.value
     if not metric.valid(value):
-        return Unscorable(f"{key} is {value:g}, which no {metric.label()} can be")
-    name = replace(metric, average=None).label() if metric.average == AUTO else metric.label()
-    table = rebuild(metric, {"example_count": float(rows), **metrics} if rows else metrics, key)
+        return Unscorable(f"{found.key} is {value:g}, which no {metric.label()} can be")
+    table = rebuild(metric, {"example_count": float(rows), **metrics} if rows else metrics, found.key)
     share = table.share(metric.name) if isinstance(table, Table) else None
     if share is not None and (table_rows := _rows_of(table, rows)):
         hits, of = share
         return Reading(name, "f1" if metric.name == "f1" else "share", value, table_rows, hits, of)
     if metric.name == "accuracy" and rows:
         return Reading(name, "share", value, rows, round(value * rows), rows)
+    error = next((metrics[k] for k in ERROR_KEYS if k in metrics), None)
     return Reading(name, kind_of(metric), value, rows, standard_error=_positive(error))
 
 
@@ -131,13 +139,13 @@ def _positive(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) and value > 0.0 else None
 
 
-def _of_classes(rows: _Rows, *, per_class: bool) -> Measured:
+def _of_classes(name: str, rows: _Rows, *, per_class: bool) -> Measured:
     metric, truth = rows.metric, rows.truth
-    found = [_class_reading(metric.label(), rows, None)]
+    found = [_class_reading(name, rows, None)]
     if per_class:
         confusion, alone = _confusion(truth, rows.answers, None), replace(metric, average="binary")
         found += [_share(alone, confusion, i, f"{_alone(metric)} of class {c}") for i, c in enumerate(truth.classes)]
-    found += [_class_reading(f"{metric.label()} where {name}", rows, mask) for name, mask in truth.slices.items()]
+    found += [_class_reading(f"{name} where {where}", rows, mask) for where, mask in truth.slices.items()]
     said = tuple(r for r in found if r.value is not None or r.of)
     return Measured(said, truth.rows, _counts(truth, rows.answers), _estimate(truth, rows.answers), rows.answers.notes)
 

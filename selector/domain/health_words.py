@@ -3,51 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Literal
 
 from selector.domain.health import Change, Health, since_change
+from selector.domain.health_alert import About, Alert, AlertRaised, AlertResolved
 from selector.domain.health_explain import Counts, explanation
 from selector.domain.health_watch import Patience, Watched
-
-About = Literal["degraded", "warning", "silent", "drift"]
-
-
-@dataclass(frozen=True, slots=True)
-class AlertRaised:
-    """Something that people should hear of, said once.
-
-    Attributes:
-        key: names the trouble; the same trouble has the same key, and AlertResolved ends it.
-        about: degraded and silent ask for action; warning and drift ask for a look.
-        title: one line.
-        text: what, how sure, since when, what was done, what to do; a few sentences.
-        since: when it most likely began.
-
-    """
-
-    key: str
-    model: str
-    about: About
-    title: str
-    text: str
-    at: datetime
-    since: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AlertResolved:
-    """The end of what an AlertRaised of the same key told."""
-
-    key: str
-    model: str
-    about: About
-    text: str
-    at: datetime
-
-
-Alert = AlertRaised | AlertResolved
 
 
 def alert_key(model: str, about: About, version: int | None, name: str = "") -> str:
@@ -131,7 +93,7 @@ def settle(health: Health, alerts: Sequence[Alert]) -> tuple[Health, tuple[Alert
         elif isinstance(alert, AlertResolved) and alert.key in still:
             del still[alert.key]
             news.append(alert)
-    return replace(health, open=tuple(still)), tuple(news)
+    return replace(health, open=tuple(still), untold=(*health.untold, *news)), tuple(news)
 
 
 def leave(model: str, health: Health, at: datetime) -> tuple[Alert, ...]:

@@ -141,28 +141,34 @@ def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: 
                 return _said(
                     model, f"finished rollback {earlier_try.plan.id}, which had been interrupted", dry_run=False
                 )
-        registered = _registered(house, setup)
-        left = registered.aliases.get(setup.policy.aliases.champion)
-        if left is None:
-            advice = f"mlflow-selector status {model}"
-            raise UsageError(f"model {model!r} has no champion to roll back from", advice=advice)
-        earlier = _earlier_champions(house, registered, setup, left)
-        target = to if to is not None else next(iter(earlier), None)
-        if target is None:
-            raise UsageError(
-                f"model {model!r} has no earlier good champion to go back to",
-                advice=f"name one: mlflow-selector rollback {model} --to VERSION",
-            )
-        _check_target(registered, target, left)
-        why = reason or f"rolled back from version {left} to version {target} by {actor}"
-        before = next((v for v in earlier if v != target), None)
-        plan = rollback_plan(
-            _id(house, model, left, target), registered, setup.policy, to=target, before=before, reason=why
+        return roll_back(house, setup, to=to, dry_run=dry_run, actor=actor, reason=reason)
+
+
+def roll_back(house: House, setup: Setup, *, to: int | None, dry_run: bool, actor: str, reason: str = "") -> Done:
+    """Do what `rollback` does, for callers that hold the lease and have finished what was interrupted."""
+    model = setup.model
+    registered = _registered(house, setup)
+    left = registered.aliases.get(setup.policy.aliases.champion)
+    if left is None:
+        advice = f"mlflow-selector status {model}"
+        raise UsageError(f"model {model!r} has no champion to roll back from", advice=advice)
+    earlier = _earlier_champions(house, registered, setup, left)
+    target = to if to is not None else next(iter(earlier), None)
+    if target is None:
+        raise UsageError(
+            f"model {model!r} has no earlier good champion to go back to",
+            advice=f"name one: mlflow-selector rollback {model} --to VERSION",
         )
-        page: Path | None = None
-        if not dry_run:
-            carry_out(house, plan, Record("rolled_back", target, left, actor, why, {}))
-            page = report_rollback(house, setup, plan, to=target, left=left, reason=why, actor=actor)
+    _check_target(registered, target, left)
+    why = reason or f"rolled back from version {left} to version {target} by {actor}"
+    before = next((v for v in earlier if v != target), None)
+    plan = rollback_plan(
+        _id(house, model, left, target), registered, setup.policy, to=target, before=before, reason=why
+    )
+    page: Path | None = None
+    if not dry_run:
+        carry_out(house, plan, Record("rolled_back", target, left, actor, why, {}))
+        page = report_rollback(house, setup, plan, to=target, left=left, reason=why, actor=actor)
     verb = "would roll back" if dry_run else "rolled back"
     text = f"{model}: {verb} from version {left} to version {target}; version {left} is quarantined."
     document = {

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from selector.domain.family import Family
+from selector.domain.health_policy import MonitorPolicy
 from selector.domain.model import RegisteredModel, Run
 from selector.domain.policy import Policy
 from selector.errors import UsageError
@@ -23,6 +24,7 @@ from selector.ports import (
     StagedImporter,
     Store,
 )
+from selector.ports_production import Commands, Sources, SourceSpec
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -60,6 +62,8 @@ class Setup:
         family: the family that this is the rule of, or a member of; None for a model configured by its name.
         value: which member of the family; None for the rule itself.
         seen: what was read for the whole family; None where it has to be read.
+        monitor: how production is watched; None where it is not.
+        sources: where production metrics come from.
 
     """
 
@@ -73,6 +77,8 @@ class Setup:
     family: Family | None = None
     value: str | None = None
     seen: Seen | None = None
+    monitor: MonitorPolicy | None = None
+    sources: tuple[SourceSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,8 @@ class House:
     progress: Progress = field(default=silent)
     staging: tuple[Staging, ...] = ()
     importer: StagedImporter | None = None
+    production: Sources | None = None
+    commands: Commands | None = None
 
     def setup(self, model: str) -> Setup:
         """Return the model's set-up; raise UsageError where it is not configured, or a family instead of a member."""
@@ -132,4 +140,10 @@ class House:
         if holdout is not None:
             safe = quote(value, safe="") if "://" in holdout.data else value
             holdout = replace(holdout, data=rule.family.fill(safe, holdout.data))
-        return replace(rule, model=rule.family.fill(value), value=value, holdout=holdout)
+        sources = tuple(_filled(source, rule.family, value) for source in rule.sources)
+        return replace(rule, model=rule.family.fill(value), value=value, holdout=holdout, sources=sources)
+
+
+def _filled(source: SourceSpec, family: Family, value: str) -> SourceSpec:
+    """Return a source of one member of a family: the value stands in folders, files and experiments, never in SQL."""
+    return replace(source, where=family.fill(value, source.where), labels=family.fill(value, source.labels))

@@ -143,7 +143,7 @@ def _evaluated(
 
 def _for_gates(house: House, setup: Setup, candidates: Sequence[Candidate], evaluation: Evaluation) -> dict[str, Any]:
     """Return what only gates look at."""
-    thresholds = {c.uri: _threshold(setup, c) for c in candidates if c.uri in evaluation.answers}
+    thresholds = {c.uri: threshold_of(setup, c) for c in candidates if c.uri in evaluation.answers}
     return {
         "answers": evaluation.answers,
         "thresholds": {uri: value for uri, value in thresholds.items() if value is not None},
@@ -171,7 +171,7 @@ def measured(
         if isinstance(answer, Unscorable):
             result[candidate.uri] = answer
             continue
-        threshold = _threshold(setup, candidate)
+        threshold = threshold_of(setup, candidate)
         key = (id(answer), threshold)
         if key not in found:
             found[key] = measure(metric, truth, answer, threshold=threshold)
@@ -179,7 +179,7 @@ def measured(
     return result
 
 
-def _threshold(setup: Setup, candidate: Candidate) -> float | None:
+def threshold_of(setup: Setup, candidate: Candidate) -> float | None:
     """Return the run's own threshold where it carries one that makes sense, else the configured one."""
     run = candidate.run
     text = (run.tags.get(THRESHOLD_TAG) or run.params.get(THRESHOLD_TAG)) if run else None

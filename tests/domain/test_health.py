@@ -17,12 +17,12 @@ from selector.domain.health import (
     Health,
     Reference,
     begun,
-    floor_of,
     silent_since,
     skipped,
     take,
 )
 from selector.domain.health_explain import Counts
+from selector.domain.health_policy import floor_of
 from selector.domain.health_readings import Measured
 from selector.domain.health_watch import Patience, Reading, Watched, step
 
@@ -160,7 +160,7 @@ def measured(*readings, counts=None):
     return Measured(tuple(readings), rows=sum(r.rows for r in readings[:1]), counts=counts)
 
 
-REFERENCE = Reference({"F1": 0.75}, {"F1": 0.8}, Counts(160, 40, 40, 560))
+REFERENCE = Reference("F1", {"F1": 0.75}, {"F1": 0.8}, Counts(160, 40, 40, 560))
 HEALTH = begun(Health(), 3, REFERENCE, DAY)
 
 

@@ -14,14 +14,13 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from selector.domain.health import Health, Reference, begun, take
+from selector.domain.health_alert import AlertRaised, AlertResolved
 from selector.domain.health_drift import PRACTICAL_FLOOR, bins_of, drift, psi
 from selector.domain.health_explain import Counts, change_point, estimated_f1, explanation
 from selector.domain.health_readings import Measured, logged_reading, read_batch
 from selector.domain.health_rules import plain_rule
 from selector.domain.health_watch import Patience, Reading
 from selector.domain.health_words import (
-    AlertRaised,
-    AlertResolved,
     change_alert,
     drift_alert,
     duration,
@@ -88,17 +87,17 @@ def test_answers_that_mean_nothing_are_a_reason_and_not_a_zero():
 def test_logged_values_become_counts_where_the_logged_metrics_tell_them():
     counts = {"true_positives": 70, "false_positives": 20, "false_negatives": 10, "true_negatives": 300}
     logged = {**counts, "example_count": 400, "f1_score": 140 / 170}
-    found = logged_reading(metric("f1", average="binary"), logged, "f1_score")
+    found = logged_reading(metric("f1", average="binary"), logged)
     assert (found.kind, found.hits, found.of, found.rows) == ("f1", 70, 100, 400)
-    accuracy = logged_reading(metric("accuracy"), {"accuracy": 0.9}, "accuracy", rows=200)
+    accuracy = logged_reading(metric("accuracy"), {"accuracy": 0.9}, rows=200)
     assert (accuracy.hits, accuracy.of) == (180, 200)
-    bare = logged_reading(metric("roc_auc"), {"auc": 0.8}, "auc")
-    assert (bare.kind, bare.rows, bare.standard_error) == ("higher", 0, None)
+    bare = logged_reading(metric("roc_auc"), {"auc": 0.8, "standard_error": 0.01}, rows=500, name="AUC")
+    assert (bare.name, bare.kind, bare.rows, bare.standard_error) == ("AUC", "higher", 500, 0.01)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, 1.5, -0.1])
+@pytest.mark.parametrize("value", [math.nan, math.inf, 150.0, -0.1])
 def test_an_impossible_logged_value_says_nothing(value):
-    assert isinstance(logged_reading(metric("f1", average="binary"), {"f1": value}, "f1"), Unscorable)
+    assert isinstance(logged_reading(metric("f1", average="binary"), {"f1_7d": value}, key="f1_7d"), Unscorable)
 
 
 def test_a_changed_mix_is_told_apart_from_a_worse_model():
@@ -193,7 +192,7 @@ def test_the_price_of_a_plain_rule_on_values_is_that_of_the_normal_distribution(
     assert math.isinf(plain_rule("higher", 0.75, 0.80, 0, 1).every)
 
 
-REFERENCE = Reference({"F1": 0.75}, {"F1": 0.8}, Counts(160, 40, 40, 560))
+REFERENCE = Reference("F1", {"F1": 0.75}, {"F1": 0.8}, Counts(160, 40, 40, 560))
 
 
 def fallen():
