@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from selector.adapters.clock_system import SystemClock
@@ -12,6 +12,7 @@ from selector.adapters.lock_file import FileLease
 from selector.adapters.lock_postgres import PostgresLease
 from selector.adapters.supervisor_systemd import SystemdSupervisor
 from selector.bootstrap import open_house
+from selector.bootstrap_listeners import Listeners
 from selector.config import Configuration, load
 from selector.daemon import LONGEST_STEP, Daemon, Parts
 from selector.ports import Clock, Lease, WakeUps
@@ -48,25 +49,28 @@ def daemon(
 
     @contextmanager
     def wired(current: Configuration, running: Daemon) -> Iterator[Parts]:
-        with open_house(
-            current,
-            writable=True,
-            allow_unconfined=allow_unconfined,
-            upgrade_database=upgrade_database,
-            progress=running.progress,
-        ) as house:
+        with (
+            open_house(
+                current,
+                writable=True,
+                allow_unconfined=allow_unconfined,
+                upgrade_database=upgrade_database,
+                progress=running.progress,
+            ) as house,
+            nullcontext(()) if once else listeners.open(current, house) as listening,
+        ):
             yield Parts(
                 house,
                 Cycle(house, StagedFolders()),
                 _daemon_lease(current, house.clock),
-                _sources(current),
+                (*_sources(current), *listening),
                 poll=current.watch.poll,
                 thorough=current.watch.thorough,
                 longest=max(LONGEST_STEP, current.scoring.timeout + SCORING_SLACK),
             )
 
     on_postgres = bool(config.state.database and config.state.database.startswith("postgres"))
-    return Daemon(
+    made = Daemon(
         again,
         wired,
         SystemdSupervisor(),
@@ -74,10 +78,12 @@ def daemon(
         standby=on_postgres if standby is None else standby,
         once=once,
     )
+    listeners = Listeners(made)
+    return made
 
 
 def _sources(config: Configuration) -> tuple[WakeUps, ...]:
-    """Return who gives hints, besides the look at MLflow every `watch.poll` seconds."""
+    """Return who gives hints, besides who listens and the look at MLflow every `watch.poll` seconds."""
     timed = {n: Schedule(m.schedule.times, m.schedule.timezone) for n, m in config.models.items() if m.schedule}
     return (Schedules(timed),) if timed else ()
 

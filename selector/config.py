@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from pydantic import Field, PrivateAttr, ValidationError
 
 from selector.config_errors import nearest, problems_of, told
+from selector.config_http import HttpSettings, SocketSettings, WebhookSettings
 from selector.config_models import NOT_YET, AliasSettings, HoldoutSettings, MetricSettings, ModelSettings
 from selector.config_secrets import Expansion, expand
 from selector.config_section import Section, nothing_given
@@ -68,6 +69,15 @@ class Configuration(Section):
     )
     notify: tuple[NotifySettings, ...] = Field(default=(), description="Who is told.")
     watch: WatchSettings = Field(default_factory=nothing_given, description="How often the service looks at MLflow.")
+    http: HttpSettings | None = Field(
+        default=None, description="Health, metrics and state over HTTP, read-only. Default: off."
+    )
+    webhook: WebhookSettings | None = Field(
+        default=None, description="MLflow may say here that something changed. Default: off."
+    )
+    socket: SocketSettings = Field(
+        default_factory=nothing_given, description="Where programs on this computer say that it is time to look."
+    )
     state: StateSettings = Field(
         default_factory=nothing_given, description="Where decisions are kept: a folder, or the keys below."
     )
@@ -220,6 +230,8 @@ def _remember(configuration: Configuration, path: Path, expansion: Expansion) ->
     """Keep where the values came from, so that what was a reference is never shown."""
     configuration._path = path  # noqa: SLF001 - the loader of this very class
     passwords = {unquote(p) for _, _, address in _addresses(configuration) if (p := _password(address))}
+    if configuration.webhook is not None:
+        passwords.add(configuration.webhook.secret)
     configuration._secrets = frozenset(s for s in expansion.secrets | passwords if s)  # noqa: SLF001 - the same
     for location, text in expansion.origins.items():
         section, key = _owner(configuration, location)
@@ -262,10 +274,13 @@ def warnings(configuration: Configuration) -> list[str]:
 
 def literal_passwords(configuration: Configuration) -> list[str]:
     """Return a warning for each address that holds its password itself instead of a reference to it."""
+    found = configuration.webhook
+    keys = [("webhook.secret", found.referred("secret"))] if found is not None else []
+    keys += [(name, referred) for name, referred, address in _addresses(configuration) if _password(address)]
     return [
         f"{name} holds a password; keep it out of the file: ${{env:NAME}}, ${{file:PATH}} or ${{credential:NAME}}"
-        for name, referred, address in _addresses(configuration)
-        if not referred and _password(address)
+        for name, referred in keys
+        if not referred
     ]
 
 

@@ -80,7 +80,7 @@ def _replace(text: str, location: Location, folder: Path, environment: Mapping[s
 
 def _is_secret(kind: str, value: str, location: Location, whole: str) -> bool:
     """Tell a password from a host name that happens to stand in the environment: the latter may be printed."""
-    if kind != "env" or location[:1] == ("notify",):
+    if kind != "env" or location[:1] == ("notify",) or location == ("webhook", "secret"):
         return True
     user_part, query = whole.rpartition("@")[0], whole.partition("?")[2]
     return location[:1] in (("mlflow",), ("state",)) and (value in user_part or value in query)

@@ -12,6 +12,14 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
+SECRET_VARIABLES = (
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+)
+"""Environment variables whose values must not be shown."""
+
 # Every pattern takes linear time on hostile text: names are possessive (++) and start only where a name can start.
 _TELLING = re.compile(
     r"password|passwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|account[_-]?key|credential"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from selector.errors import ConfigurationError
+from selector.redaction import SECRET_VARIABLES
 
 if TYPE_CHECKING:
     from selector.config import Configuration
 
 _LEVELS = ("WARNING", "INFO", "DEBUG")
-_SECRET_VARIABLES = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 _OURS = ("selector", "migrations")
 
 
@@ -57,7 +57,7 @@ class Session:
             configuration = Configuration.defaults(Path.cwd())
         else:
             configuration = load(path)
-        self.secrets = configuration.secrets | {os.environ[name] for name in _SECRET_VARIABLES if os.environ.get(name)}
+        self.secrets = configuration.secrets | {os.environ[name] for name in SECRET_VARIABLES if os.environ.get(name)}
         self._log(configuration)
         return configuration
 
