@@ -23,3 +23,8 @@ class WatchSettings(Section):
         description="Time between two complete readings, which also find what a short look cannot see.",
         examples=["15m"],
     )
+    database_events: bool = Field(
+        default=True,
+        description="Look at once when MLflow's SQLite file is written to; without effect where MLflow is a server.",
+        examples=[True],
+    )

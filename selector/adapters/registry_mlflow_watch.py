@@ -17,6 +17,7 @@ from selector.adapters import registry_mlflow_runs as runs
 from selector.adapters.mlflow_connection import Connection
 from selector.adapters.mlflow_schema import is_database, sqlite_file
 from selector.adapters.registry_mlflow_values import PROMPT_TAG, run_value
+from selector.adapters.sqlite_stamp import stamp
 from selector.domain.finished import Finished, Outline, imprint
 
 MODELS_PER_PAGE = 1000
@@ -24,8 +25,6 @@ FINISHED = "attributes.status = 'FINISHED'"
 
 COARSEST_CLOCK = 2.0
 """Seconds. A file written twice within one tick of its file system's clock (FAT: 2 s) looks unchanged."""
-
-_BESIDE = ("", "-journal", "-wal")
 
 
 def experiments_like(connection: Connection, patterns: Sequence[str]) -> dict[str, str]:
@@ -81,32 +80,12 @@ def outlines(connection: Connection) -> dict[str, Outline]:
 
 
 def written(connection: Connection) -> str | None:
-    """Return size, time and inode of the database files, or None where there is a server or another database.
-
-    The files are never opened: closing them would drop the locks that SQLite holds in this very process.
-    """
+    """Return the stamps of the database files, or None where there is a server or another database."""
     files = [_database_file(uri) for uri in dict.fromkeys((connection.uri, connection.registry_uri))]
     found = [stamp(file) for file in files if file is not None]
     if len(found) < len(files) or any(newest > time.time() - COARSEST_CLOCK for newest, _ in found):
         return None
     return "; ".join(text for _, text in found)
-
-
-def stamp(file: Path) -> tuple[float, str]:
-    """Return when a SQLite database was last written (seconds since 1970), and a text that changes with each write.
-
-    An empty or missing journal beside it counts for nothing: readers make and remove such files.
-    """
-    newest, parts = 0.0, []
-    for suffix in _BESIDE:
-        try:
-            found = file.with_name(file.name + suffix).stat()
-        except OSError:
-            continue
-        if found.st_size:
-            newest = max(newest, found.st_mtime)
-            parts.append(f"{suffix or file.name}:{found.st_size}:{found.st_mtime_ns}:{found.st_ino}")
-    return newest, " ".join(parts)
 
 
 def _database_file(uri: str) -> Path | None:
