@@ -77,12 +77,12 @@ def first_champion(stage: Stage) -> Told:
     expect(champion["name"] in PLAIN, "an honest model as champion", champion["name"])
     stage.old = champion["version"]
     expect(stage.champion() == stage.old, f"alias {CHAMPION} on version {stage.old}", stage.champion())
-    leaked, copy, scoreless = (named(look, name) for name in (LEAKED, COPY, WITHOUT_SCORE))
+    leaked, copy, scoreless = (named(document, name) for name in (LEAKED, COPY, WITHOUT_SCORE))
     expect("too-good" in leaked["codes"], f"{LEAKED} to be held", leaked["reasons"])
     # Which of two equal models is called the copy depends on their age alone.
     expect("copy" in copy["codes"], f"{COPY} to be seen as a copy", copy["reasons"])
     expect(not scoreless["eligible"], f"{WITHOUT_SCORE} to be left out", scoreless["reasons"])
-    line = named(look, champion["name"])
+    line = named(document, champion["name"])
     served, application = stage.served(stage.old)
     text = (
         f"PROMOTED v{stage.old} {champion['name']}: F1 {line['score']:.3f}, 95 % range {line['low']:.3f} to"

@@ -23,18 +23,17 @@ def improve(stage: Stage) -> Told:
 
 def promote(stage: Stage) -> Told:
     """Promote it, and archive the old champion last."""
-    look = stage.select()
-    document = look.document
-    expect(document["verdict"] == "promoted", f"{NAME} to be promoted", look.text)
+    entry, document = stage.service.decision_on(MODEL, stage.better)
+    expect(document["verdict"] == "promoted", f"{NAME} to be promoted", document["reason"])
     expect(document["champion"]["run_id"] == stage.better, f"{NAME} as champion", document["champion"]["name"])
     expect(document["proof"] == "proven", "a proven promotion", document["proof"])
-    stage.new, stage.promotion = document["champion"]["version"], document["decision"]
+    stage.new, stage.promotion = entry.version or 0, document["decision"]
     expect(stage.champion() == stage.new, f"alias {CHAMPION} on version {stage.new}", stage.champion())
     registered = stage.house.registry.registered_model(MODEL)
     left = registered.version(stage.old) if registered else None
     status = left.tags.get(STATUS_TAG) if left else "gone"
     expect(status == "archived", f"version {stage.old} to be archived", status)
-    line, before = ranked(look, stage.better), document["previous"]["scores"]["f1"]
+    line, before = ranked(document, stage.better), document["previous"]["scores"]["f1"]
     served, application = stage.served(stage.new)
     text = f"PROMOTED v{stage.new} {NAME}: F1 {line['score']:.3f} against {before:.3f} on the same rows"
     lead = f"a lead of {line['lead']:.3f}, where {line['needed_lead']:.3f} would have been proof enough"
@@ -44,5 +43,5 @@ def promote(stage: Stage) -> Told:
 
 STEPS = (
     Step("new data", "train a model that is really better, and log it", improve),
-    Step("select", f"look at {MODEL} again", promote),
+    Step("the service", "sees the run, and promotes it", promote),
 )

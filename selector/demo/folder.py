@@ -27,6 +27,7 @@ OURS = (
     "mlflow.db-journal",
     "mlartifacts",
     ".mlflow-selector",
+    "service.log",
 )
 """All that a demo leaves in its folder; nothing else in there is ever removed."""
 

@@ -45,11 +45,10 @@ def _champion(stage: Stage) -> tuple[str, Any]:
 
 def keep(stage: Stage) -> Told:
     """Keep the champion: such a lead is no more than luck explains, and a copy is no challenger."""
-    look = stage.select()
-    document = look.document
-    expect(document["verdict"] in ("kept", "inconclusive"), "the champion to be kept", look.text)
+    _, document = stage.service.decision_on(MODEL, stage.copy)
+    expect(document["verdict"] in ("kept", "inconclusive"), "the champion to be kept", document["reason"])
     expect(stage.champion() == stage.old, f"version {stage.old} to stay champion", stage.champion())
-    lucky, copy = ranked(look, stage.lucky), ranked(look, stage.copy)
+    lucky, copy = ranked(document, stage.lucky), ranked(document, stage.copy)
     expect(lucky["eligible"] and lucky["lead"] > 0, "the lucky one to compete and lead", lucky["reasons"])
     expect("copy" in copy["codes"], "the copy to be seen as one", copy["reasons"])
     served, application = stage.served(stage.old)
@@ -66,7 +65,14 @@ def _nth(number: int) -> str:
     return f"{number}{ending}"
 
 
+def start(stage: Stage) -> Told:
+    """Start the service; from now on nobody has to ask."""
+    stage.service.start()
+    return Told("`mlflow-selector run` watches from now on; systemd would start it like this")
+
+
 STEPS = (
+    Step("run", "start the service", start),
     Step("retrain", "retrain the champion until one looks better by luck; log it, and a copy", retrain_until_lucky),
-    Step("select", f"look at {MODEL} again", keep),
+    Step("the service", "sees both runs, and decides", keep),
 )

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from selector.demo.application import Application
+from selector.demo.service import Service
 from selector.errors import SelectorError
 from selector.workflows.house import House
 from selector.workflows.select_champion import Look, select
@@ -73,6 +74,7 @@ class Stage:
     tracking_uri: str
     house: House
     application: Application
+    service: Service
     actor: str
     train: pd.DataFrame
     holdout: pd.DataFrame
@@ -132,30 +134,30 @@ def expect(holds: object, what: str, instead: object) -> None:
         raise UnexpectedError(f"expected {what}; found: {instead}", advice=ADVICE)
 
 
-def ranked(look: Look, run_id: str) -> dict[str, Any]:
+def ranked(document: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """Return a run's line of the ranking.
 
     Raises:
         UnexpectedError: it is not among the candidates.
 
     """
-    return _line(look, "run_id", run_id)
+    return _line(document, "run_id", run_id)
 
 
-def named(look: Look, name: str) -> dict[str, Any]:
+def named(document: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the line of the ranking with this run name.
 
     Raises:
         UnexpectedError: it is not among the candidates.
 
     """
-    return _line(look, "name", name)
+    return _line(document, "name", name)
 
 
-def _line(look: Look, key: str, value: str) -> dict[str, Any]:
-    found = next((line for line in look.document["ranking"] if line[key] == value), None)
+def _line(document: Mapping[str, Any], key: str, value: str) -> dict[str, Any]:
+    found = next((line for line in document["ranking"] if line[key] == value), None)
     if found is None:
-        raise UnexpectedError(f"expected {value} among the candidates; found {len(look.document['ranking'])} others")
+        raise UnexpectedError(f"expected {value} among the candidates; found {len(document['ranking'])} others")
     return dict(found)
 
 

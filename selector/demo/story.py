@@ -14,6 +14,7 @@ from selector.demo.application import started
 from selector.demo.customers import TARGET, make_customers, split
 from selector.demo.folder import CONFIGURATION, HOLDOUT, TRAIN, YAML, prepare
 from selector.demo.plain_mlflow import own_mlflow
+from selector.demo.service import Service
 from selector.demo.stage import MODEL, Stage, Step, Told
 from selector.errors import SelectorError
 
@@ -93,4 +94,8 @@ def _stage(folder: Path, actor: str, *, allow_unconfined: bool) -> Iterator[Stag
         started(uri, MODEL, folder / HOLDOUT, TARGET) as application,
         open_house(configuration, writable=True, allow_unconfined=allow_unconfined) as house,
     ):
-        yield Stage(folder, uri, house, application, actor, train, holdout)
+        service = Service(folder, house.store, allow_unconfined=allow_unconfined)
+        try:
+            yield Stage(folder, uri, house, application, service, actor, train, holdout)
+        finally:
+            service.stop()

@@ -27,7 +27,7 @@ def stays_back(stage: Stage) -> Told:
     look = stage.select()
     expect(look.document["verdict"] != "promoted", "nobody to be promoted", look.text)
     expect(stage.champion() == stage.old, f"version {stage.old} to stay champion", stage.champion())
-    line = ranked(look, stage.better)
+    line = ranked(look.document, stage.better)
     expect("quarantined" in line["codes"], f"version {stage.new} to be barred", line["reasons"])
     text = f"KEPT v{stage.old}: v{stage.new} scores best, but what was rolled back never returns by itself"
     return Told(text, result={"decision": look.document})
