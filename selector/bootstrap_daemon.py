@@ -56,6 +56,7 @@ def daemon(
                 allow_unconfined=allow_unconfined,
                 upgrade_database=upgrade_database,
                 progress=running.progress,
+            patience=0.0,
             ) as house,
             nullcontext(()) if once else listeners.open(current, house) as listening,
         ):
