@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from selector.adapters.clock_system import SystemClock
+from selector.adapters.events_database import DatabaseEvents, database_files
 from selector.adapters.events_schedule import Schedule, Schedules
 from selector.adapters.lock_file import FileLease
 from selector.adapters.lock_postgres import PostgresLease
@@ -86,7 +87,9 @@ def daemon(
 def _sources(config: Configuration) -> tuple[WakeUps, ...]:
     """Return who gives hints, besides who listens and the look at MLflow every `watch.poll` seconds."""
     timed = {n: Schedule(m.schedule.times, m.schedule.timezone) for n, m in config.models.items() if m.schedule}
-    return (Schedules(timed),) if timed else ()
+    files = database_files((config.mlflow.tracking_uri, config.mlflow.registry_uri))
+    written = (DatabaseEvents(files),) if files and config.watch.database_events else ()
+    return (*written, *((Schedules(timed),) if timed else ()))
 
 
 def _daemon_lease(config: Configuration, clock: Clock) -> Lease:
