@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from selector.adapters.events_socket import Asking, SocketWakeUps
 from selector.config import Configuration
+from selector.config_http import SOCKET
 from selector.daemon import Daemon
 from selector.daemon_answers import Answers
 from selector.domain.service_document import state_document
@@ -19,13 +20,6 @@ from selector.workflows.house import House
 
 if TYPE_CHECKING:
     from selector.daemon_metrics import DaemonMetrics
-
-SOCKET = "daemon.sock"
-
-
-def socket_path(config: Configuration) -> Path:
-    """Return where programs find the daemon's socket; under systemd a link there leads to it."""
-    return config.socket.path or config.state.folder / SOCKET
 
 
 class Listeners:
@@ -76,7 +70,7 @@ class Listeners:
         asking = Asking(
             self._answers.give, self._answers.ask, lambda n: knows(house, n), lambda: state_document(keeper.state, safe)
         )
-        known = socket_path(config)
+        known = config.socket.known_at(config.state.folder)
         runtime = os.environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
         if config.socket.path is None and runtime:
             return SocketWakeUps(Path(runtime) / SOCKET, asking, group=config.socket.group, link=known)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field, field_validator, model_validator
@@ -10,6 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from selector.config_section import MASK, Section, Words
 from selector.config_values import FilePath, Word
 
+SOCKET = "daemon.sock"
 LOCALHOST = "127.0.0.1"
 _HIGHEST_PORT = 65_535
 SHORTEST_SECRET = 16
@@ -88,6 +90,10 @@ class SocketSettings(Section):
         description="A group whose members may use it. Default: only the daemon's own user and root.",
         examples=["mlops"],
     )
+
+    def known_at(self, state: Path) -> Path:
+        """Return where programs find it, given the state folder; under systemd a link there leads to it."""
+        return self.path or state / SOCKET
 
 
 def address(text: str) -> tuple[str, int]:

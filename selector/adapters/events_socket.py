@@ -37,6 +37,9 @@ _KEYS = {"look", "wait", "timeout", "state"}
 _PEER_GROUPS = 59
 """SO_PEERGROUPS of Linux (socket(7)); Python has no name for it."""
 
+_MOST_BUFFER = 1_024
+"""Python asks for no more; it is room for 256 groups."""
+
 PassOn = Callable[[WakeUp], None]
 
 
@@ -214,7 +217,7 @@ def _may(peer: Any, path: Path) -> bool:
 
 def _groups(peer: Any) -> tuple[int, ...]:
     try:
-        raw = peer.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, 1 << 16)
+        raw = peer.getsockopt(socket.SOL_SOCKET, _PEER_GROUPS, _MOST_BUFFER)
     except OSError:
         return ()
     return struct.unpack(f"{len(raw) // 4}I", raw)

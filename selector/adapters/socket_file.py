@@ -7,12 +7,15 @@ import grp
 import os
 import socket
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 LONGEST_ADDRESS = 100
 """Linux takes 107 bytes; a longer path goes by way of its folder."""
+
+_CROWDED_SECONDS = 0.02
 
 OWNER_ONLY, WITH_GROUP = 0o600, 0o660
 
@@ -62,14 +65,23 @@ def connected(path: Path, timeout: float) -> socket.socket:
 
     """
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    ends = time.monotonic() + timeout
     try:
         made.settimeout(timeout)
         with _short(path) as address:
-            made.connect(address)
+            while True:
+                try:
+                    made.connect(address)
+                except BlockingIOError:
+                    # Many others are connecting. Linux does not wait for room where a time limit is set (unix(7)).
+                    if time.monotonic() > ends:
+                        raise
+                    time.sleep(_CROWDED_SECONDS)
+                else:
+                    return made
     except OSError:
         made.close()
         raise
-    return made
 
 
 def identity(path: Path) -> tuple[int, int] | None:

@@ -45,9 +45,7 @@ def wake(models: tuple[str, ...], *, wait: bool, timeout: float, dry_run: bool, 
     known = list(configuration.models)
     if unknown := [m for m in models if m not in known and not any(s.split_by for s in configuration.models.values())]:
         raise UsageError(f"model {unknown[0]!r} is not in the configuration", advice=f"configured: {', '.join(known)}")
-    from selector.bootstrap_listeners import socket_path  # noqa: PLC0415 - costs more than all the help
-
-    path = socket_path(configuration)
+    path = configuration.socket.known_at(configuration.state.folder)
     request: dict[str, Any] = {"state": True} if dry_run else {"look": list(models) or "*"}
     if wait and not dry_run:
         request |= {"wait": True, "timeout": timeout}
