@@ -134,7 +134,7 @@ async def _head(client: Client, connection: h11.Connection) -> h11.Request:
 
 async def _body(client: Client, connection: h11.Connection, asked: h11.Request) -> bytes:
     length = _headers(asked).get("content-length", "0")
-    if not length.isascii() or not length.isdigit() or int(length[:20]) > MOST_BYTES:
+    if not length.isascii() or not length.isdigit() or int(length) > MOST_BYTES:
         raise RefusedError(413, f"a body may have {MOST_BYTES} bytes")
     if connection.they_are_waiting_for_100_continue:
         client.writer.write(connection.send(h11.InformationalResponse(status_code=100, headers=[])) or b"")
