@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[Listed, ...]] = {
     ),
     "Act": (
         Listed("select", "selector.cli.select:select", "Look now: decide, carry out, report."),
+        Listed("monitor", "selector.cli.monitor:monitor", "Measure production now; act where it degraded."),
         Listed("approve", "selector.cli.approval:approve", "Approve a decision that awaits a person; promote."),
         Listed("reject", "selector.cli.approval:reject", "Reject the candidate of a decision."),
         Listed("promote", "selector.cli.by_hand:promote", "Make a version champion, through the same gates."),

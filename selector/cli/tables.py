@@ -58,7 +58,19 @@ def status(found: Sequence[Document]) -> str:
                 said,
             )
         )
-    return "\n".join(table(heads, rows, limit=width()))
+    return "\n".join([*table(heads, rows, limit=width()), *_production(found)])
+
+
+def _production(found: Sequence[Document]) -> list[str]:
+    """Return one line per watched model: how its metric has gone in production."""
+    lines = []
+    for one in found:
+        seen = one.get("production") or {}
+        if seen.get("drawn"):
+            value = f"{seen['value']:.3f}" if seen.get("value") is not None else "no value"
+            floor = f", floor {seen['floor']:.3f}" if seen.get("floor") is not None else ""
+            lines.append(f"{one['model']} in production: {seen['metric']} {value}{floor}  {seen['drawn']}")
+    return lines
 
 
 def _pending(pending: Document) -> str:

@@ -12,6 +12,7 @@ from selector.workflows.documents import SCHEMA_VERSION, entry_document, version
 from selector.workflows.families import known
 from selector.workflows.heard import ANSWERS, offers_of
 from selector.workflows.house import House, Setup
+from selector.workflows.monitor_document import production
 from selector.workflows.observe import REIGN_ENDS
 from selector.workflows.select_champion import ALL, look
 
@@ -34,7 +35,7 @@ def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
                 "champion": version_document(model, at.get(aliases.champion), names),
                 "challenger": version_document(model, at.get(aliases.challenger), names),
                 "previous": version_document(model, at.get(aliases.previous), names),
-                "health": "unknown",
+                **production(house, setup, at.get(aliases.champion)),
                 "paused": setup.model in paused or ALL in paused,
                 "shadow": setup.shadow,
                 "pending": {"kind": plan.kind, "decision": plan.id} if plan else _awaiting(house, entry),

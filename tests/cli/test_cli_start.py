@@ -27,7 +27,7 @@ def all_commands(group=app, context=None, path=()):
 
 VERBS = dict(all_commands())
 WRITING = {
-    "init", "doctor", "run", "wake", "select", "approve", "reject", "promote", "rollback", "archive", "restore", "quarantine", "clear", "pause", "resume",
+    "init", "doctor", "run", "wake", "select", "monitor", "approve", "reject", "promote", "rollback", "archive", "restore", "quarantine", "clear", "pause", "resume",
     "migrate apply", "migrate undo", "migrate store", "migrate stages", "demo",
 }  # fmt: skip
 SILENT = {"completion", "config schema"}

@@ -1,0 +1,151 @@
+"""How does a model's health look as JSON, and as a few lines of text?"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from selector.domain.health import Health, Point, silent_since
+from selector.domain.health_picture import sparkline
+from selector.domain.health_policy import MonitorPolicy
+from selector.domain.health_rules import plain_rule
+from selector.domain.health_watch import Watched
+from selector.domain.health_words import alert_key
+from selector.workflows.documents import SCHEMA_VERSION, finite
+from selector.workflows.house import House, Setup
+
+SHOWN_POINTS = 90
+
+
+def kept_health(house: House, model: str) -> Health:
+    """Return the health as it was kept; a fresh one where there is none, or where it cannot be read."""
+    document = house.store.health(model)
+    if document is None:
+        return Health()
+    try:
+        return Health.from_json(document)
+    except (ValueError, TypeError, KeyError):
+        return Health()
+
+
+def production(house: House, setup: Setup, champion: int | None) -> dict[str, Any]:
+    """Return the keys of the status document that speak of production."""
+    if setup.monitor is None:
+        return {"health": "unknown", "production": None}
+    health, now = kept_health(house, setup.model), house.clock.now()
+    if champion is None or health.version != champion:
+        return {"health": "unknown", "production": None}
+    found = health_document(setup.model, health, setup.monitor, now)
+    keys = ("metric", "value", "floor", "promoted_with", "since", "silent_since", "last_batch", "alerts")
+    own = health.watched[0] if health.watched else None
+    drawn = sparkline(health.points, own.floor if own else None)
+    return {"health": found["health"], "production": {**{key: found[key] for key in keys}, "drawn": drawn}}
+
+
+def health_document(model: str, health: Health, policy: MonitorPolicy, now: datetime) -> dict[str, Any]:
+    """Return what is known of production, for scripts; times in ISO 8601."""
+    silent = silent_since(health, now, policy.expect_every)
+    own = health.watched[0] if health.watched else None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "model": model,
+        "version": health.version,
+        "health": shown_health(health, silent),
+        "metric": health.reference.name or None,
+        "value": finite(own.last) if own else None,
+        "floor": finite(health.reference.floors.get(health.reference.name)),
+        "promoted_with": finite(health.reference.scores.get(health.reference.name)),
+        "since": own.since.isoformat() if own and own.since else None,
+        "silent_since": silent.isoformat() if silent else None,
+        "last_batch": health.last_at.isoformat() if health.last_at else None,
+        "rule": rule_words(health, policy),
+        "on_degraded": policy.on_degraded,
+        "monitors": [_monitor(w) for w in health.watched],
+        "drift": [
+            {"feature": d.name, "psi": finite(d.psi), "limit": finite(d.limit), "drifted": d.drifted}
+            for d in health.drift
+        ],
+        "points": [_point(p) for p in health.points[-SHOWN_POINTS:]],
+        "alerts": list(health.open),
+    }
+
+
+def shown_health(health: Health, silent: datetime | None) -> str:
+    """Return the state for people: data that stay away are a warning of their own."""
+    return "warning" if silent is not None and health.state in ("unknown", "healthy") else health.state
+
+
+def health_text(model: str, health: Health, policy: MonitorPolicy, now: datetime) -> str:
+    """Return the health in one to three lines."""
+    state = shown_health(health, silent_since(health, now, policy.expect_every))
+    if health.version is None:
+        return f"{model}: {state}; nobody is watched."
+    own = health.watched[0] if health.watched else None
+    head = (
+        f"{model}: version {health.version} is {state} in production"
+        if state != "unknown"
+        else (f"{model}: too little is known of version {health.version} in production")
+    )
+    if own is None:
+        return f"{head}."
+    value = f"{own.last:.3f}" if own.last is not None else "no value"
+    batches = "1 batch" if own.batches == 1 else f"{own.batches} batches"
+    newest = f"{own.name} {value} in the newest batch, floor {own.floor:.3f}"
+    lines = [f"{head}: {newest}, {own.rows:,} labelled rows in {batches}."]
+    bars = sparkline(health.points, own.floor)
+    if bars:
+        lines.append(f"  {bars}")
+    lines.append(f"  {rule_words(health, policy)}")
+    estimate = next((p.estimate for p in reversed(health.points) if p.version == health.version), None)
+    if estimate is not None:
+        lines.append(f"  F1 as its own probabilities expect it: {estimate:.3f} (an estimate that assumes calibration).")
+    for key in health.open:
+        if key.startswith(alert_key(model, "drift", None)):
+            moved = ", ".join(d.name for d in health.drift if d.drifted)
+            lines.append(f"  Inputs that have moved: {moved}.")
+    return "\n".join(lines)
+
+
+def rule_words(health: Health, policy: MonitorPolicy) -> str:
+    """Say when there is an alarm, and how often there would be one for nothing."""
+    patience = policy.patience
+    own = health.watched[0] if health.watched else None
+    if not patience.plain:
+        every = f"at most one false alarm in {patience.false_alarm_every:,.0f} batches on average, at the floor itself"
+        several = f", over all {len(health.watched)} monitored metrics" if len(health.watched) > 1 else ""
+        return f"Alarm when it is more than chance: {every}{several}."
+    run = f"{patience.in_a_row} batches in a row lie" if patience.in_a_row > 1 else "a batch lies"
+    rule = f"Alarm when {run} below the floor"
+    if own is None or own.reference is None or not own.batches:
+        return f"{rule}, a plain rule."
+    rows = round((own.of or own.rows) / own.batches)
+    if own.share and rows:
+        price = plain_rule(own.kind, own.floor, own.reference, rows, patience.in_a_row)
+        return f"{rule}, a plain rule: {price.words}, as it was promoted."
+    return f"{rule}, a plain rule; how often it alarms for nothing cannot be said without counts."
+
+
+def _monitor(watched: Watched) -> dict[str, Any]:
+    return {
+        "name": watched.name,
+        "health": watched.state,
+        "value": finite(watched.last),
+        "floor": finite(watched.floor),
+        "reference": finite(watched.reference),
+        "rows": watched.rows,
+        "batches": watched.batches,
+        "since": watched.since.isoformat() if watched.since else None,
+    }
+
+
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        "at": point.at.isoformat(),
+        "batch": point.batch.partition(":")[2] or point.batch,
+        "version": point.version,
+        "value": finite(point.value),
+        "floor": finite(point.floor),
+        "rows": point.rows,
+        "health": point.state,
+        "estimate": finite(point.estimate),
+    }

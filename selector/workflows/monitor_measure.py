@@ -1,0 +1,215 @@
+"""What does one batch of production say? Labelled rows with answers, rows that the champion answers, or metrics."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from selector.domain.health import Reference
+from selector.domain.health_drift import Drift, drift
+from selector.domain.health_policy import MonitorPolicy
+from selector.domain.health_readings import Measured, logged_reading, read_batch
+from selector.domain.metric import Metric
+from selector.domain.model import Candidate, Predictions, Truth, Unscorable
+from selector.domain.spellings import UndecodableError, class_codes
+from selector.errors import MlflowUnreachableError, SelectorError
+from selector.ports import Features, ScoreJob
+from selector.ports_production import Batch
+from selector.workflows.fingerprint import model_bytes
+from selector.workflows.house import House, Setup
+from selector.workflows.monitor_reference import feature_columns, watched_metric
+from selector.workflows.observe import threshold_of
+
+MOST_SLICES = 50
+"""Values of one column beyond this are not watched one by one."""
+
+
+@dataclass(slots=True, eq=False)
+class Champion:
+    """The champion, fetched when a batch needs its answers, and once only."""
+
+    house: House
+    candidate: Candidate
+    spool: Path
+    fetched: tuple[Path, str] | Unscorable | None = None
+
+    def answer(self, features: Features) -> Predictions | Unscorable:
+        """Return what the champion answers for these rows, scored in confinement."""
+        if self.fetched is None:
+            self.fetched = self._fetch()
+        if isinstance(self.fetched, Unscorable):
+            return self.fetched
+        folder, digest = self.fetched
+        for scored in self.house.scorer.score([ScoreJob(digest, folder)], features):
+            return scored.result
+        return Unscorable("the champion was not scored", transient=True)
+
+    def _fetch(self) -> tuple[Path, str] | Unscorable:
+        try:
+            folder = self.house.registry.fetch(self.candidate.uri, self.spool)
+            return folder, model_bytes(folder).content
+        except MlflowUnreachableError:
+            raise
+        except (SelectorError, OSError) as error:
+            return Unscorable(f"the champion's files cannot be read: {error}", transient=True)
+
+
+@contextmanager
+def fetching(house: House, candidate: Candidate) -> Iterator[Champion]:
+    """Keep room for the champion's files, and clear it away."""
+    house.spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    spool = Path(tempfile.mkdtemp(dir=house.spool, prefix="watch-"))
+    try:
+        yield Champion(house, candidate, spool)
+    finally:
+        shutil.rmtree(spool, ignore_errors=True)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Watching:
+    """What is needed to measure a batch."""
+
+    setup: Setup
+    policy: MonitorPolicy
+    reference: Reference
+    champion: Champion
+    keys: tuple[str, ...] = field(default=())
+
+    @property
+    def metric(self) -> Metric:
+        """What is watched, its averaging settled as far as it can be."""
+        return watched_metric(self.setup, self.policy, self.reference.classes, self.reference.positive)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One batch, measured, with the drift of its inputs (None where it has none)."""
+
+    measured: Measured
+    drift: tuple[Drift, ...] | None = None
+
+
+def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorable:
+    """Return what a batch says, or why it says nothing.
+
+    Args:
+        watching: the champion and its reference.
+        batch: as its source gave it.
+        key: the key of the metric, where the batch holds metrics; "" for the usual spellings.
+
+    """
+    reference = watching.reference
+    if batch.labels is None:
+        found = logged_reading(watching.metric, batch.values, key=key, rows=batch.rows, name=reference.name)
+        if isinstance(found, Unscorable):
+            return found
+        return Seen(Measured((found,), batch.rows, notes=batch.notes))
+    answers, made = _answers(watching, batch), _truth(batch, watching)
+    if isinstance(answers, Unscorable):
+        return answers
+    if isinstance(made, Unscorable):
+        return made
+    truth, kept, notes = made
+    measured = read_batch(
+        watching.metric,
+        truth,
+        answers if kept.all() else _only(answers, kept),
+        threshold=threshold_of(watching.setup, watching.champion.candidate),
+        per_class=bool(watching.policy.per_class),
+        name=reference.name,
+    )
+    if isinstance(measured, Unscorable):
+        return measured
+    moved = None
+    if watching.policy.drift and reference.bins and batch.features is not None:
+        columns = feature_columns(batch.features, batch.features.rows)
+        moved = drift(reference.bins, columns, watching.policy.patience.false_alarm_every)
+    return Seen(replace(measured, notes=(*batch.notes, *notes, *measured.notes)), moved)
+
+
+def _answers(watching: Watching, batch: Batch) -> Predictions | Unscorable:
+    if batch.predictions is not None:
+        return batch.predictions
+    if batch.features is None:
+        return Unscorable("it holds neither answers nor features")
+    return watching.champion.answer(batch.features)
+
+
+def _truth(batch: Batch, watching: Watching) -> tuple[Truth, npt.NDArray[np.bool_], tuple[str, ...]] | Unscorable:
+    """Return the labels in the holdout's classes, and which rows they are of; rows with other labels are left out."""
+    labels: npt.NDArray[Any] = np.asarray(batch.labels, dtype=object)
+    holdout = watching.setup.holdout
+    classes, positive = watching.reference.classes, watching.reference.positive
+    regression = not classes and (
+        watching.metric.average is None and _all_numbers(labels) and not _of_classes(watching)
+    )
+    if not classes and not regression:
+        classes = tuple(sorted({str(v) for v in labels}))
+        wanted = holdout.positive if holdout else None
+        positive = classes.index(wanted) if wanted in classes else None
+    codes, strange = _numbers(labels) if regression else _codes(labels, Truth("", np.array([]), classes, positive))
+    kept = np.isfinite(codes)
+    if not kept.any():
+        return Unscorable(
+            f"its labels are none of {', '.join(classes[:8])}" if classes else "its labels are no numbers"
+        )
+    notes = (f"{int((~kept).sum())} rows have labels that mean nothing: {', '.join(strange)}",) if strange else ()
+    settled = codes[kept] if regression else codes[kept].astype(np.int64)
+    slices = {name: mask[kept] for name, mask in _slices(batch).items()}
+    return Truth(batch.id, settled, classes, positive, slices=slices), kept, notes
+
+
+def _of_classes(watching: Watching) -> bool:
+    return watching.metric.name in {"accuracy", "f1", "precision", "recall", "roc_auc", "log_loss", "brier"}
+
+
+def _codes(labels: npt.NDArray[Any], truth: Truth) -> tuple[npt.NDArray[np.float64], list[str]]:
+    """Return class codes, NaN for labels that are no class, and what those were."""
+    known: dict[str, float] = {}
+    strange: list[str] = []
+    for value in dict.fromkeys(labels.tolist()):
+        try:
+            known[value] = float(class_codes(np.array([value], dtype=object), truth)[0][0])
+        except UndecodableError:
+            known[value] = np.nan
+            strange.append(repr(value)[:40])
+    return np.array([known[v] for v in labels.tolist()], dtype=np.float64), strange[:5]
+
+
+def _numbers(labels: npt.NDArray[Any]) -> tuple[npt.NDArray[np.float64], list[str]]:
+    found: list[float] = []
+    strange: list[str] = []
+    for value in labels.tolist():
+        try:
+            found.append(float(value))
+        except ValueError:
+            found.append(np.nan)
+            strange.append(repr(value)[:40])
+    return np.array(found, dtype=np.float64), strange[:5]
+
+
+def _all_numbers(labels: npt.NDArray[Any]) -> bool:
+    return not _numbers(labels)[1]
+
+
+def _slices(batch: Batch) -> dict[str, npt.NDArray[np.bool_]]:
+    found: dict[str, npt.NDArray[np.bool_]] = {}
+    for column, values in batch.slices.items():
+        distinct: Sequence[str] = sorted({str(v) for v in values if v is not None})[:MOST_SLICES]
+        found |= {f"{column}={value}": np.array([v == value for v in values], dtype=np.bool_) for value in distinct}
+    return found
+
+
+def _only(answers: Predictions, kept: npt.NDArray[np.bool_]) -> Predictions:
+    def cut(column: npt.NDArray[Any] | None) -> Any:
+        return None if column is None else np.asarray(column)[kept]
+
+    return replace(answers, labels=cut(answers.labels), probabilities=cut(answers.probabilities))
