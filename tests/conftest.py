@@ -121,15 +121,15 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def _serving(store: str, folder: Path):
-    """Run `mlflow server` with one worker on a free loopback port until the block ends."""
+def _serving(store: str, folder: Path, **more: str):
+    """Run `mlflow server` with one worker, and `more` in its environment, on a free loopback port."""
     url = f"http://127.0.0.1:{_free_port()}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", url.rpartition(":")[2]]
     command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts"), "--workers", "1"]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     kept = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
     with (folder / "server.log").open("wb") as log:
-        options = {"cwd": folder, "env": kept | quiet, "stdout": log, "stderr": log, "start_new_session": True}
+        options = {"cwd": folder, "env": kept | quiet | more, "stdout": log, "stderr": log, "start_new_session": True}
         process = subprocess.Popen(command, **options)
     try:
         _await_health(url, process, folder / "server.log")
@@ -161,6 +161,15 @@ def mlflow_server_database(tmp_path_factory, mlflow_template):
 def mlflow_server(mlflow_server_database):
     """The URL of a real MLflow server over SQLite, shared by all tests: use names of your own."""
     with _serving(f"sqlite:///{mlflow_server_database}", mlflow_server_database.parent) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def mlflow_webhook_server(tmp_path_factory, mlflow_template):
+    """The URL of a real MLflow server that sends webhooks to this computer, which it refuses by default."""
+    folder = tmp_path_factory.mktemp("mlflow-webhook-server")
+    allowed = {"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true"}
+    with _serving(_database_in(folder, mlflow_template), folder, **allowed) as url:
         yield url
 
 
