@@ -78,8 +78,11 @@ class HttpApp:
         return text(503, "the loop does not come back from what it is doing")
 
     def _readiness(self) -> Answer:
-        why = why_not_ready(self.shown.state())
-        return text(503, self.shown.safe(why)) if why else text(200, "ready")
+        state = self.shown.state()
+        if why := why_not_ready(state):
+            return text(503, self.shown.safe(why))
+        old = f"; the configuration on disk is not in force: {state.configuration}" if state.configuration else ""
+        return text(200, self.shown.safe(f"ready{old}"))
 
     def _page(self) -> Answer:
         shown = state_document(self.shown.state(), self.shown.safe)

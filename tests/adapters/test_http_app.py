@@ -109,6 +109,7 @@ def test_it_lives_while_the_loop_keeps_its_promises(site):
     [
         (READY, 200, "ready"),
         (replace(READY, phase="standby", good_at=None), 200, "ready"),
+        (replace(READY, configuration="line 3"), 200, "ready; the configuration on disk is not in force: line 3"),
         (replace(READY, phase="starting", good_at=None, doing=""), 503, "starting: nothing was looked at yet"),
         (
             replace(READY, mlflow="MLflow at x does not answer"),
