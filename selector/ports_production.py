@@ -76,11 +76,11 @@ class Batch:
         id: names the batch within its source; the same batch always has the same id.
         at: the time that it speaks of.
         arrived: when it came to us; what came before a champion was promoted is not about that champion.
-        labels: shape (n,) of text as the source spells it, or None where `values` hold metrics.
+        labels: shape (n,) of text as the source spells it, or None where there are `metrics`.
         predictions: what was answered in production; None where the champion has to answer.
         features: the rows without the label, where the champion has to answer.
         slices: shape (n,) of text per column that is watched by its values.
-        values: metrics by key, where they were measured elsewhere.
+        metrics: by key, where they were measured elsewhere.
         rows: labelled rows; 0 where nobody knows.
         version: the model version that answered; None where nothing says so.
         notes: what was left out, in plain sentences.
@@ -94,7 +94,7 @@ class Batch:
     predictions: Predictions | None = None
     features: Features | None = None
     slices: Mapping[str, npt.NDArray[Any]] = field(default_factory=lambda: NOTHING)
-    values: Mapping[str, float] = field(default_factory=lambda: NOTHING)
+    metrics: Mapping[str, float] = field(default_factory=lambda: NOTHING)
     rows: int = 0
     version: int | None = None
     notes: tuple[str, ...] = ()

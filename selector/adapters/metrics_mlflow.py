@@ -64,14 +64,15 @@ class MlflowProduction:
         rows_key = column(self._spec.rows, run.metrics, ROWS_COLUMNS)
         rows = whole(run.metrics[rows_key]) if rows_key else None
         for step, milliseconds, value in points:
-            at = datetime.fromtimestamp(milliseconds / 1000.0, UTC)
+            logged = datetime.fromtimestamp(milliseconds / 1000.0, UTC) if milliseconds > 0 else None
+            at = logged or run.ended_at or run.started_at or until
             # Of a run with one value all other metrics are of that moment too; of a series only the value itself is.
             values = {**run.metrics, key: value} if len(points) == 1 else {key: value}
             yield Batch(
                 id=f"{run.run_id}@{step}:{milliseconds}",
                 at=at,
                 arrived=min(at, until),
-                values=values,
+                metrics=values,
                 rows=rows or 0,
                 version=version,
             )

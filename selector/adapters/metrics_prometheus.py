@@ -46,7 +46,7 @@ class PrometheusProduction:
         step = timedelta(seconds=self._spec.step)
         end = _whole_step(until, self._spec.step)
         earliest = end - step * MOST_POINTS
-        start = max(since + step, earliest) if since is not None else earliest
+        start = max(_whole_step(since, self._spec.step) + step, earliest) if since is not None else earliest
         if start > end:
             return
         deadline = time.monotonic() + self._spec.timeout
@@ -62,7 +62,7 @@ class PrometheusProduction:
                 continue
             counted = rows.get(seconds, 0.0)
             counted = counted if math.isfinite(counted) and counted >= 0 else 0.0
-            yield Batch(at.isoformat(), at, at, values={key: value}, rows=round(counted))
+            yield Batch(at.isoformat(), at, at, metrics={key: value}, rows=round(counted))
 
     def _series(self, query: str, start: datetime, end: datetime, deadline: float) -> dict[float, float]:
         asked = {"query": query, "start": start.timestamp(), "end": end.timestamp(), "step": self._spec.step}

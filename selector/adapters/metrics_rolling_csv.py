@@ -51,7 +51,7 @@ class RollingCsv:
                     name = at.isoformat()
                     if name not in seen:
                         values, counted = numbers(row, (time, rows)), whole(row.get(rows or "")) or 0
-                        found.append(Batch(name, at, min(at, until), values=values, rows=counted))
+                        found.append(Batch(name, at, min(at, until), metrics=values, rows=counted))
         except (OSError, UnicodeError, csv.Error) as error:
             raise ProductionError(f"{path} cannot be read: {error}.", advice="Correct monitor.sources.") from error
         yield from sorted(found, key=lambda b: b.at)

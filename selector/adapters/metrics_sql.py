@@ -70,7 +70,7 @@ class SqlProduction:
                 continue
             values = numbers(row, (at_column, counted, spec.version or None))
             rows_here = whole(row[counted]) if counted else None
-            found.append(Batch(name, at, min(at, until), values=values, rows=rows_here or 0, version=version))
+            found.append(Batch(name, at, min(at, until), metrics=values, rows=rows_here or 0, version=version))
         yield from sorted(found, key=lambda b: b.at)
 
     def _labelled(self, rows: list[Mapping[str, Any]], seen: set[str], until: datetime) -> Iterator[Batch | Unusable]:

@@ -108,7 +108,7 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
     """
     reference = watching.reference
     if batch.labels is None:
-        found = logged_reading(watching.metric, batch.values, key=key, rows=batch.rows, name=reference.name)
+        found = logged_reading(watching.metric, batch.metrics, key=key, rows=batch.rows, name=reference.name)
         if isinstance(found, Unscorable):
             return found
         return Seen(Measured((found,), batch.rows, notes=batch.notes))
