@@ -193,7 +193,7 @@ def _about_another(look: _Look, batch: Batch) -> bool:
         return batch.version != look.health.version
     if batch.features is not None and batch.predictions is None:
         return False  # the champion answers it now
-    return look.health.after is not None and batch.arrived < look.health.after
+    return look.health.after is not None and batch.arrived <= look.health.after
 
 
 def _take(look: _Look, watching: Watching, batch: Batch, name: str, key: str) -> None:

@@ -1,0 +1,345 @@
+"""Is production measured, told and acted on: from the first batch to a rollback that lasts?"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from selector.adapters.production_memory import MemoryCommands, MemoryProduction
+from selector.domain.health_alert import AlertRaised, AlertResolved
+from selector.domain.health_policy import MonitorPolicy
+from selector.domain.health_watch import Patience
+from selector.domain.model import STATUS_TAG, Predictions
+from selector.errors import MlflowUnreachableError, UsageError
+from selector.ports_production import Batch, Ended, SourceSpec, Unusable
+from selector.workflows import by_hand
+from selector.workflows.look import status
+from selector.workflows.monitor import monitor, told
+
+DAY = timedelta(days=1)
+
+
+class Production:
+    """A world whose models answer customers, day after day."""
+
+    def __init__(self, world, **policy):
+        self.world, self.source, self.commands = world, MemoryProduction(), MemoryCommands()
+        self.policy = MonitorPolicy(**({"on_degraded": "rollback", "maximum_drop": 0.05} | policy))
+        self.shadow = False
+        self.day = 0
+
+    @property
+    def house(self):
+        house = self.world.house
+        setup = replace(
+            house.setups["churn"], monitor=self.policy, sources=(SourceSpec("folder", "days"),), shadow=self.shadow
+        )
+        return replace(
+            house, setups={"churn": setup}, production=lambda spec, metric: self.source, commands=self.commands
+        )
+
+    def batch(self, wrong, rows=400, *, version=None, name=None):
+        """A day of answers of which this share is wrong."""
+        self.day += 1
+        rng = np.random.default_rng(self.day)
+        labels = np.where(rng.random(rows) < 0.25, "Yes", "No").astype(object)
+        errs = rng.random(rows) < wrong
+        said = np.where(errs, np.where(labels == "Yes", "No", "Yes"), labels).astype(str)
+        self.world.clock.advance(86_400)
+        at = self.world.clock.now()
+        made = Batch(
+            name or f"day {self.day}", at, at, labels=labels, predictions=Predictions(said), rows=rows, version=version
+        )
+        self.source.given.append(made)
+        return made
+
+    def look(self, *, dry_run=False):
+        house = self.house
+        return monitor(house, house.setup("churn"), dry_run=dry_run, actor="test")
+
+    def days(self, number, wrong, **more):
+        found = None
+        for _ in range(number):
+            self.batch(wrong, **more)
+            found = self.look()
+        return found
+
+    @property
+    def kinds(self):
+        return [e.kind for e in self.world.store.entries("churn")]
+
+
+@pytest.fixture
+def watched(world):
+    """Version 2 is champion with 5 % wrong answers, version 1 was champion before."""
+    old, new = world.train("old", 300), None
+    world.look()
+    new = world.train("new", 100)
+    world.look()
+    production = Production(world)
+    production.old, production.new = old, new
+    return production
+
+
+def test_a_good_champion_is_healthy_and_its_batches_are_in_the_picture(watched):
+    found = watched.days(20, 0.05)
+    assert found.health.state == "healthy"
+    assert found.alerts == ()
+    assert len(found.document["points"]) == 20
+    assert "healthy" in found.text
+
+
+def test_a_degraded_champion_is_rolled_back_and_does_not_return(watched):
+    watched.days(5, 0.05)
+    found = watched.days(6, 0.25)
+
+    world = watched.world
+    assert world.champion() == watched.old.run_id
+    assert world.model.version(2).tags[STATUS_TAG] == "quarantined"
+    assert "Rolled back to version 1" in " ".join(found.actions) or "rolled_back" in watched.kinds
+    (rollback,) = world.store.entries(kinds=("rolled_back",))
+    assert rollback.reason == "version 2 is degraded in production"
+    assert ("churn", rollback.decision) in world.reports.reports
+    for _ in range(3):
+        assert world.look().decision.verdict != "promoted"
+    assert world.champion() == watched.old.run_id
+
+
+def test_the_alert_says_what_was_done_and_is_resolved_once_the_champion_has_changed(watched):
+    watched.days(5, 0.05)
+    found = watched.days(1, 0.5)
+    assert watched.world.champion() == watched.old.run_id
+    (raised,) = [a for a in found.alerts if isinstance(a, AlertRaised) and a.about == "degraded"]
+    assert "Rolled back to version 1; version 2 is quarantined" in raised.text
+    again = watched.look()
+    assert [a.key for a in again.alerts if isinstance(a, AlertResolved)] == [raised.key]
+
+
+def test_alerts_are_given_until_somebody_takes_them_over(watched):
+    watched.policy = replace(watched.policy, on_degraded="alert")
+    found = watched.days(1, 0.6)
+    assert watched.look().alerts == found.alerts != ()
+    told(watched.house, "churn", found.alerts)
+    assert watched.look().alerts == ()
+
+
+def test_looking_again_without_anything_new_writes_nothing(watched):
+    watched.days(3, 0.05)
+    before, writes = watched.world.store._health["churn"], list(watched.world.registry.writes)
+    found = watched.look()
+    assert found.news is False
+    assert watched.world.store._health["churn"] == before
+    assert watched.world.registry.writes == writes
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(watched):
+    watched.days(2, 0.05)
+    watched.batch(0.6)
+    before, writes = dict(watched.world.store._health), list(watched.world.registry.writes)
+    entries = watched.kinds
+    found = watched.look(dry_run=True)
+    assert found.actions == ("Would roll back to version 1; version 2 is quarantined, and does not return by itself.",)
+    assert (watched.world.store._health, watched.world.registry.writes, watched.kinds) == (before, writes, entries)
+    assert "Rolled back" in watched.look().actions[0]
+
+
+@pytest.mark.parametrize("how", ["paused", "shadow"])
+def test_a_paused_or_shadowed_model_is_measured_and_told_but_not_touched(watched, how):
+    if how == "paused":
+        by_hand.pause(watched.world.house, ["churn"], dry_run=False, actor="ann")
+    watched.shadow = how == "shadow"
+    found = watched.days(2, 0.6)
+    assert found.health.state == "degraded"
+    assert found.alerts
+    assert watched.world.champion() == watched.new.run_id
+    assert "Not acted" in found.actions[0]
+
+
+def test_the_answers_of_an_earlier_champion_are_not_held_against_its_successor(watched):
+    watched.days(2, 0.05)
+    for _ in range(5):
+        watched.batch(0.6)
+    watched.look()
+    assert watched.world.champion() == watched.old.run_id
+    found = watched.look()  # the rest was answered by the one that left
+    assert (found.health.version, found.health.state, found.health.watched) == (1, "unknown", ())
+    assert watched.world.champion() == watched.old.run_id
+
+
+def test_answers_that_name_their_version_count_for_that_version_only(watched):
+    watched.days(3, 0.6, version=1)
+    assert watched.look().health.watched == ()
+    assert watched.days(2, 0.6, version=2).health.state in ("degraded", "unknown")
+    assert watched.world.champion() == watched.old.run_id
+
+
+def test_nothing_more_is_done_within_the_cool_down_and_beyond_the_flap_limit(watched):
+    best = watched.world.train("best", 50)
+    watched.world.look()
+    watched.policy = replace(watched.policy, cool_down=10 * 86_400.0, flap_limit=1)
+    watched.days(1, 0.6)
+    assert watched.world.champion() == watched.new.run_id
+    found = watched.days(2, 0.7)
+    assert found.health.state == "degraded"
+    assert watched.world.champion() == watched.new.run_id
+    assert "nothing is done within 10d of the last rollback" in found.actions[0]
+    watched.world.clock.advance(11 * 86_400)
+    assert "flap_limit" in watched.look().actions[0]
+    assert best.run_id != watched.world.champion()
+
+
+def test_a_rollback_that_cannot_be_done_is_told_recorded_and_not_tried_again_at_once(world):
+    world.train("only", 200)
+    world.look()
+    production = Production(world)
+    found = production.days(1, 0.6)
+    assert world.champion() == "run0000"
+    assert "no earlier good champion" in " ".join(a.text for a in found.alerts)
+    assert production.kinds.count("failed") == 1
+    production.look()
+    assert production.kinds.count("failed") == 1
+
+
+def test_a_crash_between_the_alarm_and_the_rollback_is_made_good_by_the_next_look(watched):
+    watched.days(2, 0.05)
+    watched.batch(0.6)
+    really = watched.world.registry.set_version_tag
+
+    def dies(*_):
+        raise MlflowUnreachableError("MLflow died")
+
+    watched.world.registry.set_version_tag = dies
+    with pytest.raises(MlflowUnreachableError):
+        watched.look()
+    assert watched.world.champion() == watched.new.run_id
+    watched.world.registry.set_version_tag = really
+    watched.look()
+    assert watched.world.champion() == watched.old.run_id
+    watched.look()
+    assert watched.kinds.count("rolled_back") == 1
+    assert watched.kinds.count("degraded") == 1
+
+
+def test_a_command_is_run_once_with_what_it_is_for_and_its_end_is_recorded(watched):
+    watched.policy = replace(watched.policy, on_degraded="run", command=("retrain", "--full"), command_timeout=60.0)
+    watched.days(2, 0.6)
+    watched.days(3, 0.6)
+    ((name, command, environment, timeout),) = watched.commands.started
+    assert (command, timeout) == (("retrain", "--full"), 60.0)
+    assert environment == {"MODEL": "churn", "VERSION": "2", "DECISION": name}
+    watched.commands.results[name] = Ended(0, 12.0, "trained")
+    found = watched.look()
+    assert found.health.acts[-1].done
+    (ended,) = watched.world.store.entries("churn", kinds=("ended",))
+    assert (ended.decision, ended.details["output"]) == (name, "trained")
+    assert watched.world.champion() == watched.new.run_id
+
+
+def test_a_command_that_cannot_be_started_is_told_and_stops_nothing(watched):
+    watched.policy = replace(watched.policy, on_degraded="run", command=("gone",))
+    watched.commands.missing = {"gone"}
+    found = watched.days(1, 0.6)
+    assert found.health.state == "degraded"
+    assert "gone cannot be started" in found.actions[0]
+
+
+def test_reselect_looks_for_a_better_candidate(watched):
+    watched.policy = replace(watched.policy, on_degraded="reselect")
+    better = watched.world.train("better", 20)
+    found = watched.days(1, 0.6)
+    assert watched.world.champion() == better.run_id
+    assert "better" in found.text
+
+
+def test_a_source_that_fails_and_a_batch_that_is_broken_cost_only_themselves(watched):
+    watched.source.given.append(Unusable("day 0", "it has no rows"))
+    broken = MemoryProduction(trouble="the disk is gone")
+    house = watched.house
+    setup = replace(house.setup("churn"), sources=(SourceSpec("folder", "a"), SourceSpec("folder", "b")))
+    house = replace(house, production=lambda spec, metric: broken if spec.where == "a" else watched.source)
+    watched.batch(0.05)
+    found = monitor(house, setup, dry_run=False, actor="test")
+    assert found.health.watched[0].batches == 1
+    assert found.document["notes"] == ["the disk is gone", "day 0: it has no rows"]
+
+
+def test_values_that_overlap_are_thinned_to_every_seventh(watched):
+    house = watched.house
+    setup = replace(house.setup("churn"), sources=(SourceSpec("csv", "rolling.csv", window=7),))
+    counts = {"true_positives": 80.0, "false_positives": 10.0, "false_negatives": 10.0, "true_negatives": 100.0}
+    for day in range(15):
+        at = watched.world.clock.now() + day * DAY
+        watched.source.given.append(Batch(f"{day}", at, at, metrics={"f1": 80 / 90, **counts}))
+    found = monitor(house, setup, dry_run=False, actor="test")
+    assert [p.batch.partition(":")[2] for p in found.health.points] == ["0", "7", "14"]
+    more = watched.world.clock.now() + 15 * DAY
+    for day in range(15, 22):
+        watched.source.given.append(Batch(f"{day}", more + day * DAY, more, metrics={"f1": 80 / 90, **counts}))
+    found = monitor(house, setup, dry_run=False, actor="test")
+    assert [p.batch.partition(":")[2] for p in found.health.points] == ["0", "7", "14", "21"]
+
+
+def test_data_that_stay_away_are_an_alarm_of_their_own_and_its_end_is_told(watched):
+    watched.policy = replace(watched.policy, expect_every=86_400.0)
+    watched.days(3, 0.05)
+    watched.world.clock.advance(4 * 86_400)
+    found = watched.look()
+    assert [(a.about, a.key) for a in found.alerts] == [("silent", "churn/silent")]
+    assert found.document["health"] == "warning"
+    assert watched.world.champion() == watched.new.run_id
+    found = watched.days(1, 0.05)
+    assert isinstance(found.alerts[-1], AlertResolved)
+    assert found.document["health"] == "healthy"
+
+
+def test_too_few_rows_say_nothing_in_either_direction(watched):
+    watched.policy = replace(watched.policy, on_degraded="alert", patience=Patience(minimum_rows=100))
+    assert watched.days(4, 1.0, rows=20).health.state == "unknown"
+    assert watched.days(3, 1.0, rows=20).health.state == "degraded"
+
+
+def test_the_status_shows_the_health_of_the_present_champion_only(watched):
+    watched.days(3, 0.05)
+    (one,) = status(watched.house, ["churn"])
+    assert one["health"] == "healthy"
+    assert one["production"]["drawn"]
+    watched.days(1, 0.6)
+    (one,) = status(watched.house, ["churn"])
+    assert (one["champion"]["version"], one["health"], one["production"]) == (1, "unknown", None)
+
+
+def test_kept_health_that_cannot_be_read_starts_the_watch_anew(watched):
+    watched.days(3, 0.05)
+    watched.world.store.keep_health("churn", {"is": "Health", "version": "two"})
+    assert watched.look().health.state == "healthy"
+
+
+def test_a_model_that_is_not_watched_says_what_to_add(world):
+    with pytest.raises(UsageError, match="nothing says where production metrics of 'churn' come from"):
+        monitor(world.house, world.house.setup("churn"), dry_run=False, actor="test")
+
+
+def test_before_there_is_a_champion_nobody_is_watched(world):
+    production = Production(world)
+    production.batch(0.5)
+    found = production.look()
+    assert found.document["health"] == "unknown"
+    assert production.source.read == []
+
+
+def test_a_hundred_healthy_months_raise_no_more_false_alarms_than_promised(new_world):
+    """At most one in 365 batches: in 3,000 healthy ones 8 would be the promise itself; healthy models stay far below."""
+    alarms = 0
+    for month in range(100):
+        world = new_world()
+        world.train("only", 200)
+        world.look()
+        production = Production(world, on_degraded="alert")
+        production.day = 1_000 * month
+        for _ in range(30):
+            production.batch(0.05, rows=200)
+        alarms += production.look().health.state == "degraded"
+    assert alarms <= 1
