@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SAME_SECONDS = 1.0
 """A hint that was given so short a time ago, and that no turn has taken up yet, is not given once more."""
 
+MOST_GIVEN = 100
+"""When so many different hints are on their way, the next one asks to look at everything instead."""
+
 NOT_LOOKED = frozenset({"lease", "recovery"})
 """Where one of these failed in a turn, it looked at nothing; a later turn will."""
 
@@ -27,6 +30,7 @@ Documents = tuple[dict[str, Any], ...]
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
+    asked: WakeUp
     wake: WakeUp
     since: float
     answer: Future[Documents] = field(default_factory=Future)
@@ -57,12 +61,12 @@ class Answers:
     def ask(self, wake: WakeUp, pass_on: Callable[[WakeUp], None]) -> Future[Documents]:
         """Pass a hint on, and return what will hold one document per model that was looked at for it."""
         with self._lock:
-            wake, is_new = self._once(wake)
-            waiting = _Waiting(wake, self._monotonic())
+            given, is_new = self._once(wake)
+            waiting = _Waiting(wake, given, self._monotonic())
             self._waiting.append(waiting)
         waiting.answer.add_done_callback(lambda _: self._forget(waiting))
         if is_new:
-            pass_on(wake)
+            pass_on(given)
         return waiting.answer
 
     def observe(self, state: ServiceState, turn: Turn, seconds: float) -> None:
@@ -73,21 +77,24 @@ class Answers:
         nothing = any(t.about in NOT_LOOKED for t in turn.troubles)
         done: list[_Waiting] = []
         with self._lock:
-            for wake in turn.wakes:
-                self._given.pop(wake, None)
+            taken = set(turn.wakes)
+            # What was given before this turn and is not in it went down with a turn that failed.
+            self._given = {w: g for w, g in self._given.items() if w not in taken and g[1] >= began}
             for one in self._waiting:
-                wanted = set(one.wake.models)
+                wanted = set(one.asked.models)
                 one.taken |= any(w is one.wake for w in turn.wakes)
                 one.taken |= bool(wanted) and wanted <= looked and began >= one.since
                 if one.taken and not nothing:
                     done.append(one)
         for one in done:
             if one.answer.set_running_or_notify_cancel():
-                one.answer.set_result(tuple(_document(k) for k in _meant(one.wake, turn.looks)))
+                one.answer.set_result(tuple(_document(k) for k in _meant(one.asked, turn.looks)))
 
     def _once(self, wake: WakeUp) -> tuple[WakeUp, bool]:
         """Return the hint to go by, an equal one that is still on its way if there is one, and whether it is new."""
         now = self._monotonic()
+        if wake not in self._given and len(self._given) >= MOST_GIVEN:
+            wake = WakeUp(wake.source, everything=True, words="asked for many looks at once")
         found = self._given.get(wake)
         if found is not None and now - found[1] < SAME_SECONDS:
             return found[0], False

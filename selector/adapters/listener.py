@@ -111,7 +111,7 @@ class Listener:
     @property
     def clients(self) -> int:
         """How many are connected now."""
-        return len(self._clients)
+        return len(self._there())
 
     async def _main(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
@@ -136,10 +136,8 @@ class Listener:
         self._tried.set()
 
     async def _listen(self, sockets: Sequence[socket.socket], end: asyncio.Event) -> None:
-        servers = []
-        for one in sockets:
-            start = asyncio.start_unix_server if one.family == socket.AF_UNIX else asyncio.start_server
-            servers.append(await start(self._attend, sock=one, limit=self.limits.size))
+        # Also for UNIX sockets: start_unix_server of Python 3.13 removes the file, by a name that it has no longer.
+        servers = [await asyncio.start_server(self._attend, sock=s, limit=self.limits.size) for s in sockets]
         self._tried.set()
         await end.wait()
         for server in servers:
@@ -171,13 +169,18 @@ class Listener:
 
     def _room(self) -> bool:
         """Return whether there is room for one more, after the oldest that only holds a place was sent away."""
-        if len(self._clients) < self.limits.connections:
+        there = self._there()
+        if len(there) < self.limits.connections:
             return True
-        for client in self._clients:
-            if not client.settled and not client.writer.transport.is_closing():
+        for client in there:
+            if not client.settled:
                 client.writer.transport.abort()
                 return True
-        return sum(not c.writer.transport.is_closing() for c in self._clients) < self.limits.connections
+        return False
+
+    def _there(self) -> list[Client]:
+        """Return who is connected and was not sent away, the oldest first."""
+        return [client for client in list(self._clients) if not client.writer.transport.is_closing()]
 
 
 async def _linger(client: Client) -> None:

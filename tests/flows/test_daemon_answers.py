@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from selector.daemon_answers import Answers
+from selector.daemon_answers import MOST_GIVEN, Answers
 from selector.domain.events import WakeUp
 from selector.domain.service import ServiceState
 from selector.errors import LeaseHeldError, MlflowUnreachableError
@@ -90,6 +90,25 @@ def test_a_flood_of_equal_hints_is_passed_on_once_until_a_turn_takes_it_up(given
     assert all(f.done() for f in futures)
     given.ask(CHURN)
     assert len(given.passed) == 2
+
+
+def test_a_flood_of_different_hints_ends_in_one_look_at_everything(given):
+    many = [WakeUp("socket", models=(f"m{n}",)) for n in range(5_000)]
+    for wake in many:
+        given.answers.give(wake, given.passed.append)
+    assert len(given.passed) == MOST_GIVEN + 1
+    assert given.passed[-1].everything
+    future = given.ask(CHURN)
+    given.turn(*given.passed, looks=[look("churn"), look("fraud")])
+    assert [d["model"] for d in future.result(0)] == ["churn"]
+    assert not given.answers._given
+
+
+def test_what_went_down_with_a_failed_turn_is_forgotten(given):
+    given.answers.give(CHURN, given.passed.append)
+    given.now += 10.0
+    given.turn(seconds=5.0)
+    assert not given.answers._given
 
 
 def test_a_hint_that_got_lost_is_passed_on_again_after_a_second(given):
