@@ -9,6 +9,7 @@ from pathlib import Path
 from selector.adapters.clock_system import SystemClock
 from selector.adapters.events_database import DatabaseEvents, database_files
 from selector.adapters.events_schedule import Schedule, Schedules
+from selector.adapters.heartbeat_file import HeartbeatFile
 from selector.adapters.lock_file import FileLease
 from selector.adapters.lock_postgres import PostgresLease
 from selector.adapters.supervisor_systemd import SystemdSupervisor
@@ -57,7 +58,7 @@ def daemon(
                 allow_unconfined=allow_unconfined,
                 upgrade_database=upgrade_database,
                 progress=running.progress,
-            patience=0.0,
+                patience=0.0,
             ) as house,
             nullcontext(()) if once else listeners.open(current, house) as listening,
         ):
@@ -81,6 +82,10 @@ def daemon(
         once=once,
     )
     listeners = Listeners(made)
+    heartbeat = HeartbeatFile(config.state.folder, made.clock)
+    made.pulse.others.append(lambda: heartbeat.write(made.keeper.state))
+    made.observers.append(lambda state, _turn, _seconds: heartbeat.write(state))
+    made.at_end.append(lambda: heartbeat.write(made.keeper.state))
     return made
 
 

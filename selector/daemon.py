@@ -77,6 +77,7 @@ class Daemon:
         once: end after the first turn.
         monotonic: seconds that no jump of the wall clock moves; all waiting is done by them.
         observers: told after each turn.
+        at_end: called when it ends, in order or not.
 
     """
 
@@ -88,6 +89,7 @@ class Daemon:
     once: bool = False
     monotonic: Callable[[], float] = time.monotonic
     observers: list[Observer] = field(default_factory=list)
+    at_end: list[Callable[[], None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Begin with nothing known."""
@@ -163,6 +165,14 @@ class Daemon:
         finally:
             self.supervisor.stopping()
             self.pulse.stop()
+            self._end()
+
+    def _end(self) -> None:
+        """Leave word that this was an end in order; one that never came to work has nothing to say."""
+        if self.keeper.state.phase == "active":
+            self.keeper.phase("stopping", "stopped")
+            for tell in self.at_end:
+                tell()
 
     def _reloaded(self, config: Any) -> Any:
         """Return the configuration as it is on disk now, or the old one where that is wrong."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from selector.ports import Supervisor
 
 CALLS_PER_PATIENCE = 4.0
+UNWATCHED_PATIENCE = 60.0
+"""Where no supervisor watches, others may still look at the signs of life."""
 
 
 @dataclass(eq=False)
@@ -23,11 +25,13 @@ class Pulse:
     Args:
         supervisor: who is told.
         monotonic: seconds that no jump of the wall clock moves.
+        others: told as well.
 
     """
 
     supervisor: Supervisor
     monotonic: Callable[[], float] = time.monotonic
+    others: list[Callable[[], None]] = field(default_factory=list)
     _until: float = 0.0
     _end: threading.Event = field(default_factory=threading.Event)
 
@@ -41,10 +45,9 @@ class Pulse:
         return self.monotonic() <= self._until
 
     def start(self) -> None:
-        """Begin to pass it on, where anybody watches."""
-        patience = self.supervisor.patience
-        if patience is not None:
-            threading.Thread(target=self._pass_on, args=(patience,), name="pulse", daemon=True).start()
+        """Begin to pass it on."""
+        patience = self.supervisor.patience or UNWATCHED_PATIENCE
+        threading.Thread(target=self._pass_on, args=(patience,), name="pulse", daemon=True).start()
 
     def stop(self) -> None:
         """End."""
@@ -54,3 +57,5 @@ class Pulse:
         while not self._end.wait(patience / CALLS_PER_PATIENCE):
             if self.fresh:
                 self.supervisor.alive()
+                for tell in self.others:
+                    tell()

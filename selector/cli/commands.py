@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[Listed, ...]] = {
         Listed("compare", "selector.cli.compare:compare", "Compare versions side by side on the same rows."),
         Listed("explain", "selector.cli.look:explain", "Explain a decision, and what would have changed it."),
         Listed("backtest", "selector.cli.backtest:backtest", "Replay history under a policy: who would have won."),
+        Listed("heartbeat", "selector.cli.heartbeat:heartbeat", "Tell from outside whether the service is alive."),
         Listed("history", "selector.cli.look:history", "List what was decided and done, and by whom."),
         Listed("report", "selector.cli.report:report", "Print the path of a decision's report, or open it."),
     ),

@@ -105,6 +105,23 @@ class Moment(click.ParamType[datetime]):
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
+class Age(click.ParamType[float]):
+    """A duration such as 5m, 90s or 2h, in seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        from selector.config_values import parse_duration  # noqa: PLC0415 - pydantic costs more than the help
+
+        try:
+            return float(parse_duration(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class Zone(click.ParamType[tzinfo]):
     """A time zone by its IANA name."""
 

@@ -89,7 +89,18 @@ def test_every_command_that_writes_has_dry_run(name):
 
 
 def test_commands_that_only_look_are_known_by_name():
-    reading = {"plan", "status", "candidates", "compare", "backtest", "explain", "history", "report", "migrate scan"}
+    reading = {
+        "heartbeat",
+        "plan",
+        "status",
+        "candidates",
+        "compare",
+        "backtest",
+        "explain",
+        "history",
+        "report",
+        "migrate scan",
+    }
     settings = {"config validate", "config show", "config schema", "config example", "completion"}
     assert set(VERBS) == WRITING | reading | settings
 

@@ -1,0 +1,97 @@
+"""The service is watched from outside by one small file."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner
+
+from selector.adapters.clock_memory import MemoryClock
+from selector.adapters.heartbeat_file import HeartbeatFile, read_heartbeat
+from selector.cli.app import app
+from selector.domain.service import ServiceState
+
+NOW = datetime.now(UTC)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "selector.yaml").write_text("models: {churn: {metric: f1}}\nstate: state\n")
+    (tmp_path / "state").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "state"
+
+
+def state(phase="active", **more):
+    return ServiceState(phase, NOW, **({"doing": "nothing new.", "good_at": NOW} | more))
+
+
+def said(*words):
+    done = CliRunner().invoke(app, ["heartbeat", *words])
+    return done.exit_code, done.stdout
+
+
+def beat(folder, state, ago=0.0):
+    HeartbeatFile(folder, MemoryClock(NOW - timedelta(seconds=ago))).write(state)
+
+
+def test_a_service_at_work_is_alive(folder):
+    beat(folder, state())
+    assert said() == (0, "The service is active; nothing new.\n")
+    document = json.loads(said("--json")[1])
+    assert document["alive"]
+    assert document["pid"] == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("phase", "ago", "more", "words"),
+    [
+        ("active", 400, {}, "6 min ago"),
+        ("active", 0, {"mlflow": "MLflow at x cannot be reached", "good_at": NOW - timedelta(hours=3)}, "3 h ago"),
+        ("active", 0, {"mlflow": "MLflow at x cannot be reached", "good_at": None}, "since its start"),
+        ("stopping", 10, {}, "was stopped 1"),
+    ],
+)
+def test_one_that_is_dead_hung_blind_or_stopped_is_not(folder, phase, ago, more, words):
+    beat(folder, state(phase, **more), ago)
+    code, text = said()
+    assert code == 1
+    assert words in text
+    assert json.loads(said("--json")[1])["trouble"] == text.strip()
+
+
+def test_one_that_could_read_mlflow_a_moment_ago_is_alive(folder):
+    beat(folder, state(mlflow="MLflow at x cannot be reached", good_at=NOW - timedelta(minutes=1)))
+    assert said()[0] == 0
+
+
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"at": 7}', b"\xff" * 100])
+def test_no_file_or_a_damaged_one_is_no_sign_of_life(folder, content):
+    if content is not None:
+        (folder / "heartbeat.json").write_bytes(content)
+    code, text = said()
+    assert code == 1
+    assert "no sign of life" in text
+
+
+def test_how_old_is_too_old_can_be_said(folder):
+    beat(folder, state(), ago=400)
+    assert said("--max-age", "10m")[0] == 0
+    assert said("--max-age", "soon")[0] == 2
+
+
+def test_a_standby_leaves_the_word_to_the_one_at_work_until_that_one_is_silent(folder):
+    (folder / "heartbeat.json").write_text(
+        json.dumps({"at": NOW.isoformat(), "phase": "active", "pid": 1, "doing": "x", "good_at": None, "mlflow": ""})
+    )
+    HeartbeatFile(folder, MemoryClock(NOW + timedelta(seconds=30))).write(state("standby"))
+    assert read_heartbeat(folder).phase == "active"
+    HeartbeatFile(folder, MemoryClock(NOW + timedelta(seconds=300))).write(state("standby"))
+    assert read_heartbeat(folder).phase == "standby"
+
+
+def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path):
+    HeartbeatFile(tmp_path / "missing", MemoryClock()).write(state())
