@@ -89,7 +89,7 @@ def _missing_experiments(house: House, setup: Setup, observed: Observed) -> tupl
     unseen = [p for p in setup.experiments if not any(fnmatch.fnmatchcase(name, p) for name in seen)]
     if not unseen or setup.family is not None:
         return ()
-    return missing_experiments(house, unseen)
+    return missing_experiments(house, unseen, setup.seen.existing if setup.seen else None)
 
 
 def record_of(case: Case) -> Record:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from selector.domain.events import Event, WakeUp
-from selector.errors import LeaseHeldError, SelectorError, UsageError
+from selector.errors import LeaseHeldError, MlflowUnreachableError, SelectorError, UsageError
 from selector.workflows.carry_out import Recovered, recover
 from selector.workflows.changes import Changes
 from selector.workflows.house import House
@@ -198,6 +198,8 @@ class Cycle:
             return select(self.house, models, dry_run=False, actor=ACTOR)
         except LeaseHeldError:
             raise
+        except MlflowUnreachableError as error:
+            return tuple(failed(model, error) for model in models)
         except SelectorError as error:
             if len(models) == 1:
                 return (failed(models[0], error),)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from selector.domain.family import Family, Members, members
 from selector.domain.model import Run
-from selector.errors import SelectorError, UsageError
+from selector.errors import MlflowUnreachableError, SelectorError, UsageError
 from selector.workflows.house import House, Seen, Setup
+from selector.workflows.together import read_together
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +53,11 @@ class Meant:
 def meant(house: House, models: Sequence[str]) -> Meant:
     """Return the set-ups of these models, of all where none is named; a family stands for all its members.
 
-    The number of MLflow calls does not grow with the number of members beyond pages.
+    The number of MLflow calls does not grow with the number of models or members beyond pages.
 
     Raises:
         UsageError: a model that is neither configured nor a member of a family.
+        MlflowUnreachableError: MLflow does not answer to what is asked for many models at once.
 
     """
     total = Meant()
@@ -63,7 +68,18 @@ def meant(house: House, models: Sequence[str]) -> Meant:
         else:
             found = Meant(setups=(_known_member(house, house.setup(name)),))
         total = Meant((*total.setups, *found.setups), (*total.troubles, *found.troubles), (*total.left, *found.left))
-    return total
+    return replace(total, setups=_together(house, total.setups))
+
+
+def _together(house: House, setups: tuple[Setup, ...]) -> tuple[Setup, ...]:
+    """Read what many models need at once; where that fails, each is left to itself, and so is its failure."""
+    try:
+        return read_together(house, setups)
+    except MlflowUnreachableError:
+        raise  # asking once more for each of them would only take that many times as long
+    except SelectorError as error:
+        log.warning("Many models cannot be read together, so each is read by itself: %s", error.message)
+        return setups
 
 
 def known(house: House, models: Sequence[str]) -> tuple[Setup, ...]:
@@ -120,9 +136,11 @@ def _left(house: House, rule: Setup, found: Members, runs: Sequence[Run]) -> tup
     return (Left(rule, found.left_out, notes),) if found.left_out or notes or not found.runs else ()
 
 
-def missing_experiments(house: House, unseen: Sequence[str]) -> tuple[str, ...]:
+def missing_experiments(
+    house: House, unseen: Sequence[str], existing: tuple[str, ...] | None = None
+) -> tuple[str, ...]:
     """Say of experiments without a candidate whether they are empty or do not exist, with the nearest name."""
-    existing = house.registry.experiments()
+    existing = house.registry.experiments() if existing is None else existing
     notes = []
     for pattern in unseen:
         if any(fnmatch.fnmatchcase(name, pattern) for name in existing):

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from selector.domain.events import AliasMoved, Event, StageMoved, VersionGone, VersionRegistered
+from selector.domain.model import PUT_ASIDE, STATUS_TAG, Candidate, RegisteredModel
 from selector.errors import UsageError
 from selector.ports import Entry
+from selector.workflows.heard import REIGN_ENDS
 from selector.workflows.house import House, Setup
 
 SOMEBODY_ELSE = "somebody else"
@@ -43,6 +45,74 @@ def record_foreign(house: House, events: Iterable[Event], since: datetime) -> No
             entries += _entries(setup, changes, house.clock.now())
     if entries:
         house.store.append(entries)
+
+
+def foreign_change(
+    setup: Setup, registered: RegisteredModel | None, history: Iterable[Entry], now: datetime
+) -> tuple[Entry, ...]:
+    """Return the ledger's entry for a champion alias that somebody else moved, or nothing where it is where we left it.
+
+    Args:
+        setup: the model.
+        registered: as it is now.
+        history: at least the newest change of champion that the ledger knows of.
+        now: the present time.
+
+    """
+    alias = setup.policy.aliases.champion
+    present = registered.aliases.get(alias) if registered else None
+    known = next((e.version for e in reversed(tuple(history)) if e.kind in REIGN_ENDS), None)
+    if present == known:
+        return ()
+    return (
+        Entry(
+            at=now,
+            model=setup.model,
+            kind="foreign_change",
+            version=present,
+            previous=known,
+            actor=SOMEBODY_ELSE,
+            reason=f"alias {alias} was moved from {known or 'nothing'} to {present or 'nothing'} by somebody else",
+        ),
+    )
+
+
+def passed_over(
+    history: Sequence[Entry], registered: RegisteredModel | None, candidates: Sequence[Candidate]
+) -> Mapping[str, tuple[Candidate, ...]]:
+    """Return whom somebody else took the champion alias from, by the reason why they do not take it back by themselves.
+
+    Their choice stands until somebody makes that version champion again. Where they chose a version that may not
+    serve, there is no choice to respect.
+
+    Args:
+        history: decisions and changes of champion, oldest first.
+        registered: as it is now.
+        candidates: of the present look.
+
+    """
+    versions = registered.versions if registered else ()
+    unfit = {v.version for v in versions if v.tags.get(STATUS_TAG) in PUT_ASIDE}
+    replaced: dict[int, None] = {}
+    for entry in history:
+        if entry.kind in REIGN_ENDS and entry.version is not None:
+            replaced.pop(entry.version, None)
+        if entry.kind == "foreign_change" and entry.previous is not None and entry.version not in unfit:
+            replaced[entry.previous] = None
+    return {
+        f"somebody else took the champion alias from it (version {number})": _behind(number, history, candidates)
+        for number in replaced
+    }
+
+
+def _behind(number: int, history: Sequence[Entry], candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+    """Return the candidates that are this version; where it was deleted, the model of its run is the same."""
+    found = tuple(c for c in candidates if c.number == number)
+    if found:
+        return found
+    told = [(e.details.get("champion") or {}) for e in reversed(history) if e.kind == "decision"]
+    run_id = next((who.get("run_id") for who in told if who.get("version") == number), None)
+    return tuple(c for c in candidates if run_id and c.run_id == run_id)
 
 
 def _ours(house: House, model: str, since: datetime) -> bool:

@@ -33,13 +33,14 @@ def silent(_what: str, _done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What was read for all members of a family at once.
+    """What was read for several models at once: for all members of a family, or for many models of one look.
 
     Attributes:
-        runs: those of this member.
-        registered: the member's registered model; None where it does not exist yet.
-        others: runs of the whole family and of its versions, by id.
+        runs: those of this model.
+        registered: the registered model; None where it does not exist yet.
+        others: runs of all these models and of their versions, by id.
         fresh: whether the registered model was read just now, and not with the others.
+        existing: names of all experiments; None where nobody asked.
 
     """
 
@@ -47,6 +48,7 @@ class Seen:
     registered: RegisteredModel | None
     others: Mapping[str, Run]
     fresh: bool = False
+    existing: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Setup:
         shadow: decide and report, write nothing.
         family: the family that this is the rule of, or a member of; None for a model configured by its name.
         value: which member of the family; None for the rule itself.
-        seen: what was read for the whole family; None where it has to be read.
+        seen: what was read together with other models; None where it has to be read.
         monitor: how production is watched; None where it is not.
         sources: where production metrics come from.
 

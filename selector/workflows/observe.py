@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ from selector.ports import Entry, Features
 from selector.workflows import heard
 from selector.workflows.evaluate import Evaluation, evaluate
 from selector.workflows.fingerprint import ModelBytes
+from selector.workflows.foreign import foreign_change, passed_over
 from selector.workflows.history_of_metrics import with_aggregation
 from selector.workflows.house import House, Setup
 from selector.workflows.model_facts import facts_without_rows
@@ -81,8 +82,11 @@ def observe(house: House, setup: Setup) -> Observed:
         finished = [c for c in candidates if c.run is None or c.run.status == "FINISHED"]
         evaluation.facts = facts_without_rows(house, finished)
     history = house.store.entries(setup.model, kinds=("decision", *REIGN_ENDS), newest=2000)
+    history = (*history, *foreign_change(setup, registered, history, house.clock.now()))
     digests = {uri: found.content for uri, found in evaluation.bytes.items()} or _fingerprints(candidates)
     told = heard.heard(house, setup, candidates, history)
+    replaced = passed_over(history, registered, candidates)
+    by_hand = {key: why for why, whom in replaced.items() for key in _keys(whom, digests, outcomes) if key}
     snapshot = Snapshot(
         model=setup.model,
         registered=registered,
@@ -93,7 +97,7 @@ def observe(house: House, setup: Setup) -> Observed:
         refused=frozenset(r for r in refused_since(history) if is_logged_try(r) == (truth is None)),
         barred=_barred(candidates, digests, outcomes),
         approvals=told.approvals,
-        rejected=told.rejected,
+        rejected={**by_hand, **told.rejected},
         stopped=carried(history, "stopped", setup.policy),
         held=carried(history, "held", setup.policy),
         **(_for_gates(house, setup, candidates, evaluation) if setup.policy.gates else {}),
@@ -209,6 +213,17 @@ def _barred(
     return barred
 
 
+def _keys(
+    candidates: Sequence[Candidate], digests: Mapping[str, str], outcomes: Mapping[str, Outcome | Unscorable]
+) -> Iterator[str]:
+    """Yield what bars these models under any name: their addresses, and digests of their files and answers."""
+    for candidate in candidates:
+        outcome = outcomes.get(candidate.uri)
+        yield candidate.uri
+        yield digests.get(candidate.uri, "")
+        yield outcome.digest if isinstance(outcome, Outcome) else ""
+
+
 def refused_since(history: Sequence[Entry]) -> frozenset[str]:
     """Return the answer digests of the challengers that the present champion has refused.
 
@@ -230,11 +245,6 @@ def carried(history: Sequence[Entry], what: str, policy: Policy) -> Mapping[str,
         return {}
     found: Mapping[str, str] = made.details.get(what, {})
     return found
-
-
-def champion_by_ledger(history: Sequence[Entry]) -> int | None:
-    """Return the version that was champion after the newest change that the ledger knows of."""
-    return next((e.version for e in reversed(history) if e.kind in REIGN_ENDS), None)
 
 
 def champion_of(registered: RegisteredModel | None, alias: str) -> int | None:

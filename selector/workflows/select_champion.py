@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,19 +14,23 @@ from selector.domain.plans import in_words
 from selector.domain.promotion import NEW_VERSION, Plan
 from selector.domain.ranking import Reason, Standing
 from selector.domain.verdict import Decision
-from selector.errors import SelectorError
-from selector.ports import Entry
+from selector.errors import MlflowUnreachableError, SelectorError
 from selector.redaction import printable
 from selector.workflows.carry_out import recover
 from selector.workflows.case import Case, decided, decision_entry, record_of
 from selector.workflows.documents import decision_document, ranked_document
 from selector.workflows.families import Left, meant
+from selector.workflows.foreign import foreign_change
 from selector.workflows.heard import BY_TAG, record_approval
 from selector.workflows.house import House, Setup
-from selector.workflows.observe import REIGN_ENDS, Observed, champion_by_ledger, observe
+from selector.workflows.observe import REIGN_ENDS, Observed, observe
 from selector.workflows.rejection import reject
+from selector.workflows.together import FEW, ReadOnce
 
 ALL = "*"
+
+GIVEN_UP = 3
+"""So many models in a row that MLflow does not answer about are taken for MLflow being away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,28 @@ def select(house: House, models: Sequence[str], *, dry_run: bool, actor: str) ->
     Raises:
         UsageError: a model that is not configured.
         LeaseHeldError: another instance is writing.
+        MlflowUnreachableError: MLflow does not answer to what is asked for many models at once.
 
     """
     chosen = meant(house, models)
+    house = replace(house, holdouts=ReadOnce(house.holdouts, chosen.setups))
     with nullcontext() if dry_run else house.lease.hold():
-        looks = tuple(_look_safely(house, setup, dry_run=dry_run, actor=actor) for setup in chosen.setups)
+        looks = tuple(_each(house, chosen.setups, dry_run=dry_run, actor=actor))
     return (*looks, *(failed(t.model, t.error) for t in chosen.troubles), *(_left_out(left) for left in chosen.left))
+
+
+def _each(house: House, setups: Sequence[Setup], *, dry_run: bool, actor: str) -> Iterator[Look]:
+    """Look at one model after the other; where MLflow stops answering, the rest is not asked one timeout at a time."""
+    away = 0
+    for done, setup in enumerate(setups):
+        if len(setups) > FEW:
+            house.progress("looking at models", done, len(setups))
+        one = _look_safely(house, setup, dry_run=dry_run, actor=actor)
+        yield one
+        away = away + 1 if isinstance(one.error, MlflowUnreachableError) else 0
+        if away == GIVEN_UP and one.error is not None:
+            yield from (failed(later.model, one.error) for later in setups[done + 1 :])
+            return
 
 
 def _look_safely(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Look:
@@ -127,7 +147,7 @@ def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answe
     if dry_run or setup.shadow or _paused(house, setup.model) is not None:
         return _looked(case, plan)
     if plan is not None and setup.seen is not None and not setup.seen.fresh:
-        # What was read for the whole family may be old by now; nothing is written on its strength.
+        # What was read for all of them together may be old by now; nothing is written on its strength.
         return look(house, _fresh(house, setup), dry_run=dry_run, actor=actor, answer=answer)
     _record_foreign_change(house, setup, observed)
     _record_answers(case)
@@ -147,7 +167,7 @@ def _promoted_by_another(house: House, observed: Observed) -> tuple[str, ...]:
 
 
 def _fresh(house: House, setup: Setup) -> Setup:
-    """Read a member's registered model again, but not the runs of the whole family."""
+    """Read the registered model again, but not the runs that were read for all of them."""
     if setup.seen is None:
         return setup
     registered = house.registry.registered_model(setup.model)
@@ -190,22 +210,10 @@ def _record_answers(case: Case) -> None:
 
 def _record_foreign_change(house: House, setup: Setup, observed: Observed) -> None:
     """Write down that somebody else moved the champion alias; their choice is respected."""
-    alias = setup.policy.aliases.champion
-    present = observed.snapshot.alias(alias)
-    known = champion_by_ledger(house.store.entries(setup.model, kinds=tuple(REIGN_ENDS), newest=1))
-    if present == known:
-        return
-    reason = f"alias {alias} was moved from {known or 'nothing'} to {present or 'nothing'} by somebody else"
-    entry = Entry(
-        at=house.clock.now(),
-        model=setup.model,
-        kind="foreign_change",
-        version=present,
-        previous=known,
-        actor="somebody else",
-        reason=reason,
-    )
-    house.store.append((entry,))
+    known = house.store.entries(setup.model, kinds=tuple(REIGN_ENDS), newest=1)
+    moved = foreign_change(setup, observed.snapshot.registered, known, house.clock.now())
+    if moved:
+        house.store.append(moved)
 
 
 def _act(case: Case, plan: Plan | None) -> Look:
