@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,13 +14,22 @@ from selector.config import Configuration
 from selector.config_http import SOCKET
 from selector.daemon import Daemon
 from selector.daemon_answers import Answers
+from selector.daemon_state import Observer
+from selector.domain.service import ServiceState
 from selector.domain.service_document import state_document
+from selector.errors import SelectorError
 from selector.ports import WakeUps
 from selector.redaction import SECRET_VARIABLES, printable, redact
 from selector.workflows.house import House
 
 if TYPE_CHECKING:
     from selector.daemon_metrics import DaemonMetrics
+    from selector.workflows.cycle import Turn
+
+log = logging.getLogger(__name__)
+
+HEALTH_SECONDS = 30.0
+"""So often the health of champions is read from our state, at most."""
 
 
 class Listeners:
@@ -28,7 +38,7 @@ class Listeners:
     def __init__(self, running: Daemon) -> None:
         self._running = running
         self._answers = Answers(running.monotonic)
-        running.observers.append(self._answers.observe)
+        running.observers.append(_harmless(self._answers.observe))
         self._metrics: DaemonMetrics | None = None
 
     @contextmanager
@@ -45,11 +55,14 @@ class Listeners:
             lambda: running.keeper.state, lambda: running.pulse.fresh, self._counts().page, _safe(config.secrets)
         )
         listener = http_listener(shown, config.http.address, config.http.hosts)
+        healths = _harmless(_Healths(house, self._counts(), running.monotonic).observe)
+        running.observers.append(healths)
         listener.start()
         try:
             yield tuple(sources)
         finally:
             listener.stop()
+            running.observers.remove(healths)
 
     @property
     def metrics(self) -> DaemonMetrics | None:
@@ -62,7 +75,7 @@ class Listeners:
 
             running = self._running
             self._metrics = DaemonMetrics(lambda: running.keeper.state, lambda: running.pulse.fresh)
-            running.observers.append(self._metrics.observe)
+            running.observers.append(_harmless(self._metrics.observe))
         return self._metrics
 
     def _socket(self, config: Configuration, house: House) -> WakeUps:
@@ -87,6 +100,42 @@ class Listeners:
 
         deliveries = Deliveries(config.webhook.secret)
         return [WebhookWakeUps(config.webhook.address, deliveries, lambda n: knows(house, n), counted)]
+
+
+class _Healths:
+    """Takes over what production says of champions, now and then: it changes with batches, not with turns."""
+
+    def __init__(self, house: House, metrics: DaemonMetrics, monotonic: Callable[[], float]) -> None:
+        self._house, self._metrics, self._monotonic = house, metrics, monotonic
+        self._next = monotonic()
+
+    def observe(self, state: ServiceState, turn: Turn, seconds: float) -> None:
+        """Read the health of each champion that is watched."""
+        del turn, seconds
+        watched = {n: s for n, s in self._house.setups.items() if s.monitor is not None and n in state.models}
+        if not watched or self._monotonic() < self._next:
+            return
+        self._next = self._monotonic() + HEALTH_SECONDS
+        from selector.workflows.monitor_document import production  # noqa: PLC0415 - only where champions are watched
+
+        try:
+            found = {n: production(self._house, s, state.models[n].champion)["health"] for n, s in watched.items()}
+        except SelectorError as error:
+            log.warning("The health of champions was not read for /metrics: %s", error.message)
+            return
+        self._metrics.healths(found)
+
+
+def _harmless(observe: Observer) -> Observer:
+    """Return an observer whose failure is told and stops nothing: to be watched matters less than to work."""
+
+    def observing(state: ServiceState, turn: Turn, seconds: float) -> None:
+        try:
+            observe(state, turn, seconds)
+        except Exception:
+            log.exception("Counting what a turn came to failed in a way that was not foreseen; the service goes on.")
+
+    return observing
 
 
 def knows(house: House, name: str) -> bool:

@@ -17,8 +17,10 @@ from selector.config import load
 from selector.daemon_state import Keeper
 from selector.domain.events import WakeUp
 from selector.domain.family import Family
+from selector.errors import StateUnavailableError
 from selector.workflows.cycle import Turn
 from selector.workflows.house import Setup
+from selector.workflows.select_champion import Look
 
 
 @pytest.fixture
@@ -126,3 +128,45 @@ def test_a_family_and_its_members_are_known(world):
     house = SimpleNamespace(setups={"churn": world.house.setups["churn"], "M-{x}": rule})
     assert all(knows(house, name) for name in ("churn", "M-{x}", "M-1"))
     assert not any(knows(house, name) for name in ("nobody", "M-", "N-1", "M-a/b"))
+
+
+def test_the_health_of_champions_that_are_watched_is_measured(running, world, tmp_path, port, monkeypatch):
+    told = ["degraded"]
+    monkeypatch.setattr("selector.bootstrap_listeners.HEALTH_SECONDS", 0.0)
+    monkeypatch.setattr(
+        "selector.workflows.monitor_document.production",
+        lambda house, setup, champion: {"health": told[-1] if (setup.model, champion) == ("churn", 3) else "unknown"},
+    )
+    house = SimpleNamespace(setups={"churn": SimpleNamespace(model="churn", monitor=object())})
+    looked = Look("churn", SimpleNamespace(verdict="kept"), {"champion": {"version": 3}}, "")
+    with Listeners(running).open(configured(tmp_path, f"http: 127.0.0.1:{port}"), house):
+        for word, number in (("degraded", 3), ("healthy", 1)):
+            told.append(word)
+            observed(running, Turn(looks=(looked,)))
+            assert f'mlflow_selector_health{{model="churn"}} {number}.0' in read(port, "/metrics")
+    assert len(running.observers) == 2
+
+
+def test_a_state_that_cannot_be_read_spoils_no_metrics(running, tmp_path, port, monkeypatch):
+    def away(*_):
+        raise StateUnavailableError("no space left")
+
+    monkeypatch.setattr("selector.workflows.monitor_document.production", away)
+    house = SimpleNamespace(setups={"churn": SimpleNamespace(model="churn", monitor=object())})
+    looked = Look("churn", SimpleNamespace(verdict="kept"), {"champion": {"version": 3}}, "")
+    with Listeners(running).open(configured(tmp_path, f"http: 127.0.0.1:{port}"), house):
+        observed(running, Turn(looks=(looked,)))
+        assert 'mlflow_selector_champion_version{model="churn"} 3.0' in read(port, "/metrics")
+
+
+def test_an_observer_that_fails_stops_neither_the_others_nor_the_service(
+    running, world, tmp_path, port, monkeypatch, caplog
+):
+    monkeypatch.setattr("selector.daemon_metrics.DaemonMetrics._measure", lambda *_: 1 / 0)
+    listeners = Listeners(running)
+    with listeners.open(configured(tmp_path, f"http: 127.0.0.1:{port}"), world.house):
+        future = listeners._answers.ask(
+            WakeUp("socket", everything=True), lambda wake: observed(running, Turn((wake,)))
+        )
+        assert future.result(0) == ()
+    assert "not foreseen" in caplog.text
