@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from selector.adapters.report_svg import interval_plot, shown_in_plot
 from selector.adapters.report_svg_curves import curve_plot
+from selector.adapters.report_svg_production import production_plot
 from selector.adapters.report_text import visible
 from selector.domain.report import Report
 from selector.domain.report_parts import RankedCandidate
@@ -53,6 +54,7 @@ def _template() -> Template:
         signed=lambda v: signed(v).replace("-", _MINUS),
         span=lambda low, high, sign=False: span(low, high, sign=sign).replace("-", _MINUS),
         interval_plot=interval_plot,
+        production_plot=production_plot,
         share=lambda count, row: count / sum(row) if sum(row) else 0.0,
         mistakes=mistakes,
         better=BETTER,

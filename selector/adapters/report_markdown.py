@@ -8,8 +8,19 @@ from collections.abc import Iterable, Sequence
 from selector.adapters.report_html import BETTER, MOST_CLASSES, mistakes
 from selector.adapters.report_text import visible
 from selector.domain.report import Report
-from selector.domain.report_parts import ChampionLine, Data, Errors, ErrorsOf, RankedCandidate, Subject
+from selector.domain.report_parts import (
+    ChampionLine,
+    Data,
+    Errors,
+    ErrorsOf,
+    ProductionLine,
+    RankedCandidate,
+    Subject,
+)
 from selector.domain.report_words import chance, figure, signed, span
+
+MOST_DAYS = 14
+"""Batches of production that the table holds; the picture on the page holds all."""
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|~$#!])")
 _BLOCK_START = re.compile(r"^(\d*)([-+=.)])")
@@ -36,6 +47,7 @@ def render_markdown(report: Report) -> str:
         *_others(report.ranking),
         *(_errors(report.errors) if report.errors else []),
         *_data(report),
+        *(_production(report.production) if report.production else []),
         "## Policy",
         _list(report.policy.words),
         "## What was done",
@@ -55,6 +67,13 @@ def escaped(text: str) -> str:
     quiet = _SCHEME.sub(lambda m: m.group()[:-1] + "\u200d" + m.group()[-1], clean)
     marked = _SPECIAL.sub(r"\\\1", "".join(_ENTITIES.get(c, c) for c in quiet))
     return _BLOCK_START.sub(lambda m: f"{m.group(1)}\\{m.group(2)}", marked)
+
+
+def _production(line: ProductionLine) -> list[str]:
+    newest = line.points[-MOST_DAYS:]
+    rows = [[p.at[:16].replace("T", " "), figure(p.value), figure(p.floor), f"{p.rows:,}", p.health] for p in newest]
+    table = _table(["Batch (UTC)", escaped(line.metric), "Floor", "Rows", "Health"], rows, (1, 2, 3))
+    return [f"## Production: {line.health}", escaped(line.rule), table]
 
 
 def _code(text: str) -> str:

@@ -194,6 +194,28 @@ class PolicyLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ProductionPoint:
+    """One batch of production."""
+
+    at: str
+    value: float | None
+    floor: float | None
+    rows: int
+    health: str
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProductionLine:
+    """How production has gone: what is watched, when there is an alarm, and the newest batches, oldest first."""
+
+    metric: str
+    health: str
+    rule: str
+    points: tuple[ProductionPoint, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One decision, said completely. All numbers are unrounded; `at` is ISO 8601 in UTC.
 
@@ -238,3 +260,4 @@ class Report:
     answer: tuple[str, ...]
     notes: tuple[str, ...]
     environment: Mapping[str, str]
+    production: ProductionLine | None = None

@@ -11,6 +11,7 @@ from selector.domain.health_policy import MonitorPolicy
 from selector.domain.health_rules import plain_rule
 from selector.domain.health_watch import Watched
 from selector.domain.health_words import alert_key
+from selector.domain.report_parts import ProductionLine, ProductionPoint
 from selector.workflows.documents import SCHEMA_VERSION, finite
 from selector.workflows.house import House, Setup
 
@@ -40,6 +41,21 @@ def production(house: House, setup: Setup, champion: int | None) -> dict[str, An
     own = health.watched[0] if health.watched else None
     drawn = sparkline(health.points, own.floor if own else None)
     return {"health": found["health"], "production": {**{key: found[key] for key in keys}, "drawn": drawn}}
+
+
+def production_line(house: House, setup: Setup) -> ProductionLine | None:
+    """Return what a report shows of production; None where it is not watched, or nothing was measured yet."""
+    if setup.monitor is None:
+        return None
+    health = kept_health(house, setup.model)
+    if not health.points:
+        return None
+    points = tuple(
+        ProductionPoint(p.at.isoformat(), finite(p.value), finite(p.floor), p.rows, p.state, p.version)
+        for p in health.points
+    )
+    state = shown_health(health, silent_since(health, house.clock.now(), setup.monitor.expect_every))
+    return ProductionLine(health.reference.name, state, rule_words(health, setup.monitor), points)
 
 
 def health_document(model: str, health: Health, policy: MonitorPolicy, now: datetime) -> dict[str, Any]:
