@@ -160,7 +160,7 @@ def test_a_state_that_cannot_be_read_spoils_no_metrics(running, tmp_path, port, 
 
 
 def test_an_observer_that_fails_stops_neither_the_others_nor_the_service(
-    running, world, tmp_path, port, monkeypatch, caplog
+    running, world, tmp_path, *, port, monkeypatch, caplog
 ):
     monkeypatch.setattr("selector.daemon_metrics.DaemonMetrics._measure", lambda *_: 1 / 0)
     listeners = Listeners(running)
