@@ -25,6 +25,7 @@ from selector.workflows.carry_out import Record, carry_out
 from selector.workflows.documents import decision_document
 from selector.workflows.families import missing_experiments
 from selector.workflows.house import House, Setup
+from selector.workflows.monitor_document import production_line
 from selector.workflows.observe import Observed
 from selector.workflows.record import inputs_document
 
@@ -51,7 +52,7 @@ class Case:
     def report(self, steps: Sequence[str], winner_version: int | None = None) -> Report:
         """Return the report of the decision, with what it changes in MLflow."""
         answers = {uri: a for uri, a in self.observed.answers.items() if isinstance(a, Predictions)}
-        return build(
+        made = build(
             self.decision,
             self.setup.policy,
             at=self.house.clock.now(),
@@ -63,6 +64,7 @@ class Case:
             confinement=self.house.scorer.confinement if self.observed.answers else "",
             environment=_environment(),
         )
+        return replace(made, production=production_line(self.house, self.setup))
 
     def carry_out(self, plan: Plan, record: Record) -> tuple[Path, int | None]:
         """Write the report, carry the plan out, and return the report's page and the version that was created."""

@@ -12,7 +12,6 @@ from selector.errors import SelectorError
 from selector.workflows.carry_out import REPORT_PATH
 from selector.workflows.case import Case, decided
 from selector.workflows.house import House, Setup
-from selector.workflows.monitor_document import production_line
 from selector.workflows.observe import observe
 
 
@@ -44,8 +43,7 @@ def report_rollback(
         proof="none",
         notes=(),
     )
-    report = Case(house, setup, observed, told, actor).report(in_words(plan))
-    page = house.reports.write(replace(report, production=production_line(house, setup)))
+    page = house.reports.write(Case(house, setup, observed, told, actor).report(in_words(plan)))
     if back.candidate.run is not None:
         try:
             house.registry.log_report(back.candidate.run.run_id, page.parent, f"{REPORT_PATH}/{plan.id}")
