@@ -205,6 +205,17 @@ def test_those_who_wait_are_not_pushed_out_by_those_who_only_connect(tmp_path):
             one.close()
 
 
+def test_those_who_went_away_while_they_waited_make_room(tmp_path, monkeypatch):
+    monkeypatch.setattr(events_socket, "_AT_EOF_SECONDS", 0.02)
+    with Ear(tmp_path / "s", limits=Limits(connections=3, seconds=60.0)) as ear:
+        for _ in range(3):
+            with connected(ear.path, PATIENCE) as gone:
+                gone.sendall(b'{"look": ["churn"], "wait": true}\n')
+        _until(lambda: len(ear.futures) == 3)
+        _until(lambda: not any(client.settled for client in ear.source._listener._clients))
+        assert ear.say({"state": True})["ok"]
+
+
 def test_a_line_that_drips_in_is_cut_off(tmp_path, monkeypatch):
     monkeypatch.setattr(events_socket, "LINE_SECONDS", 0.3)
     with Ear(tmp_path / "s", limits=Limits(seconds=0.3)) as ear, connected(ear.path, PATIENCE) as one:

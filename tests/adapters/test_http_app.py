@@ -287,7 +287,8 @@ def _try_to_send(one, data):
 
 def test_a_header_that_drips_in_is_cut_off_though_each_byte_comes_in_time(monkeypatch):
     monkeypatch.setattr("selector.adapters.http_exchange.serving.__kwdefaults__", {"head": 0.3, "methods": ("GET",)})
-    with Site() as site, socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as one:
+    limits = Limits(seconds=120.0)
+    with Site(limits) as site, socket.create_connection(("127.0.0.1", site.port), timeout=PATIENCE) as one:
         site.until(lambda: site.listener.clients == 1)
         dripping = threading.Event()
 
@@ -316,7 +317,8 @@ def test_a_client_that_does_not_read_its_answer_is_cut_off(monkeypatch):
             site.until(lambda: site.listener.clients == 0)
 
 
-def test_a_large_answer_arrives_whole():
+def test_a_large_answer_arrives_whole(monkeypatch):
+    monkeypatch.setattr("selector.adapters.listener.LINGER_SECONDS", 0.0)
     with Site() as big:
         shown = Shown(lambda: READY, lambda: True, lambda: b"x" * (8 << 20))
         big.listener.serve = http_listener(shown, ("127.0.0.1", big.port)).serve
