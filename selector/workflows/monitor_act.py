@@ -87,14 +87,19 @@ def act(house: House, setup: Setup, health: Health, todo: Todo, *, dry_run: bool
     version = health.version or 0
     deed = _Deed(house, setup, version, _id(house, setup.model, version, todo.what), actor)
     if todo.what == "rollback":
-        return _rollback(deed, dry_run=dry_run)
+        return _rollback(deed, _why(health), dry_run=dry_run)
     if dry_run:
         return Acted(sentences=(f"Would {todo.what}.",))
     return _run(deed) if todo.what == "run" else _reselect(deed)
 
 
-def _rollback(deed: _Deed, *, dry_run: bool) -> Acted:
-    reason = f"version {deed.version} is degraded in production"
+def _why(health: Health) -> str:
+    fallen = [w for w in health.watched if w.state == "degraded"]
+    sides = [f"{w.name} {'above' if w.kind == 'lower' else 'below'} its floor of {w.floor:.3f}" for w in fallen]
+    return f"version {health.version} is degraded in production: {', '.join(sides[:5])}"
+
+
+def _rollback(deed: _Deed, reason: str, *, dry_run: bool) -> Acted:
     try:
         done = roll_back(deed.house, deed.setup, to=None, dry_run=dry_run, actor=deed.actor, reason=reason)
     except MlflowUnreachableError:

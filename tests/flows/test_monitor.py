@@ -101,7 +101,7 @@ def test_a_degraded_champion_is_rolled_back_and_does_not_return(watched):
     assert world.model.version(2).tags[STATUS_TAG] == "quarantined"
     assert "Rolled back to version 1" in " ".join(found.actions) or "rolled_back" in watched.kinds
     (rollback,) = world.store.entries(kinds=("rolled_back",))
-    assert rollback.reason == "version 2 is degraded in production"
+    assert rollback.reason.startswith("version 2 is degraded in production: binary F1 below its floor of 0.8")
     assert ("churn", rollback.decision) in world.reports.reports
     for _ in range(3):
         assert world.look().decision.verdict != "promoted"
