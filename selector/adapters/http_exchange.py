@@ -116,7 +116,9 @@ def serving(app: App, *, head: float = HEAD_SECONDS, methods: tuple[str, ...] = 
         except RefusedError as refused:
             answer = text(refused.status, str(refused))
         except h11.RemoteProtocolError as error:
-            answer = text(error.error_status_hint, "this is no proper HTTP request")
+            # A transfer coding that nobody knows is 501 for h11; the mistake is the client's all the same.
+            status = error.error_status_hint if error.error_status_hint < HTTPStatus.INTERNAL_SERVER_ERROR else 400
+            answer = text(status, "this is no proper HTTP request")
         if connection.our_state in (h11.SEND_RESPONSE, h11.IDLE):
             _send(client, connection, answer, with_body=method != "HEAD")
 

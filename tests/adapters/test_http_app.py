@@ -232,6 +232,7 @@ def test_an_operator_may_name_further_hosts():
         (b"GET / HTTP/1.1\r\nHost: localhost\r\n X: folded\r\n\r\n", b"421"),
         (b"GET / HTTP/1.1\r\nHost localhost\r\n\r\n", b"400"),
         (b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n", b"400"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip\r\n\r\n", b"400"),
         (b"GET /\x00 HTTP/1.1\r\nHost: localhost\r\n\r\n", b"400"),
     ],
 )
