@@ -26,8 +26,8 @@ class Known:
 class KnownModels:
     """Remembers every registered model."""
 
-    _models: dict[str, Known] | None = None
-    _outlines: Mapping[str, Outline] = field(default_factory=dict)
+    _models: dict[str, Known] = field(default_factory=dict)
+    _outlines: Mapping[str, Outline] | None = None
 
     def look(self, registry: Registry, *, thorough: bool = False) -> Iterable[Event]:
         """Return what is new; nothing at the first look, which only remembers.
@@ -39,9 +39,9 @@ class KnownModels:
 
         """
         outlines = registry.outlines()
-        if self._models is None or thorough:
-            return self._read_all(registry, outlines)
         old = self._outlines
+        if old is None or thorough:
+            return self._read_all(registry, outlines)
         changed = [n for n, outline in outlines.items() if n not in old or old[n].stamp != outline.stamp]
         if len(changed) > FEW:
             return self._read_all(registry, outlines)
@@ -76,24 +76,22 @@ class KnownModels:
         known.aliases = {alias: number for alias, number in known.aliases.items() if number != version}
 
     def _known(self, model: str) -> Known:
-        return (self._models if self._models is not None else {}).setdefault(model, Known())
+        return self._models.setdefault(model, Known())
 
     def _read_all(self, registry: Registry, outlines: Mapping[str, Outline]) -> list[Event]:
         present = registry.all_registered_models()
-        quiet = self._models is None
-        before = self._models = self._models or {}
-        found = [e for name in sorted({*before, *present}) for e in self._replace(name, present.get(name))]
+        quiet = self._outlines is None
+        found = [e for name in sorted({*self._models, *present}) for e in self._replace(name, present.get(name))]
         self._outlines = outlines
         return [] if quiet else found
 
     def _replace(self, name: str, model: RegisteredModel | None) -> list[Event]:
         """Remember the model as it is now, and return what is different."""
-        models = self._models or {}
-        old, new = models.get(name) or Known(), _of(model)
+        old, new = self._models.get(name) or Known(), _of(model)
         if model is None:
-            models.pop(name, None)
+            self._models.pop(name, None)
         else:
-            models[name] = new
+            self._models[name] = new
         return list(_different(name, old, new))
 
     def _realias(self, name: str, aliases: Mapping[str, int]) -> list[Event]:
