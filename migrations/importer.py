@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
 from migrations.apply import apply
+from migrations.found_at import as_found
 from migrations.model import ImportOutcome
 from migrations.plan import plan
 from migrations.scan import scan
+from selector.domain.model import SOURCE_TAG
 from selector.ports import Clock, Progress, Registry, RunWriter
 
 
@@ -50,6 +52,7 @@ class LegacyImporter:
         batch: str | None = None,
         dry_run: bool = False,
         progress: Progress | None = None,
+        found_at: Mapping[Path, Path] | None = None,
     ) -> tuple[ImportOutcome, ...]:
         """Import what is new below some paths.
 
@@ -60,9 +63,21 @@ class LegacyImporter:
             batch: id under which the import can be undone; a new one by default.
             dry_run: say what would be done and write nothing.
             progress: called while scanning and while importing.
+            found_at: for paths that are private copies, the folder that each stands for; sources and outcomes name it.
 
         """
         found = scan(paths, layout=self._layout, timezone=self._timezone, progress=progress)
+        if found_at:
+            found = as_found(found, found_at)
         imported = self._writer.imported(experiment)
         chosen = plan(found, imported, model, experiment, batch or new_batch(self._clock.now()))
         return apply(chosen, self._writer, self._registry, dry_run=dry_run, progress=progress)
+
+    def sources(self, experiment: str) -> frozenset[str]:
+        """Return where everything that was ever imported into the experiment was found, deleted runs included."""
+        runs = (run for group in self._writer.imported(experiment).values() for run in group)
+        return frozenset(run.tags[SOURCE_TAG] for run in runs if SOURCE_TAG in run.tags)
+
+    def new_batch(self) -> str:
+        """Return an id for one import."""
+        return new_batch(self._clock.now())

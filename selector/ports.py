@@ -370,6 +370,27 @@ class StagedImporter(Protocol):
         """Import what is new below the folder and return one outcome per staged model."""
         ...
 
+    def import_paths(
+        self,
+        paths: Sequence[Path],
+        model: str,
+        experiment: str,
+        *,
+        batch: str | None = None,
+        progress: Progress | None = None,
+        found_at: Mapping[Path, Path] | None = None,
+    ) -> Sequence[Any]:
+        """Import what is new below some paths; `found_at` says for which folder each private copy stands."""
+        ...
+
+    def sources(self, experiment: str) -> frozenset[str]:
+        """Return where everything that was ever imported into the experiment was found."""
+        ...
+
+    def new_batch(self) -> str:
+        """Return an id under which an import can be taken back."""
+        ...
+
 
 class WakeUps(Protocol):
     """A source of hints. It runs in threads of its own and never decides anything."""
