@@ -17,7 +17,7 @@ from selector.domain.plain import plain, read
 
 WORST_FIRST: tuple[State, ...] = ("degraded", "warning", "healthy", "unknown")
 MOST_POINTS = 400
-MOST_SEEN = 20_000
+MOST_SEEN = 100_000
 MOST_WATCHED = 200
 """Classes and slices beyond this are not watched; each one more makes every alarm slower."""
 
