@@ -159,8 +159,8 @@ class Listener:
                     await _linger(client)
                 finally:
                     del self._clients[client]
-        except (TimeoutError, OSError, asyncio.IncompleteReadError):
-            # The client was too slow or went away; there is nobody to tell.
+        except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            # The client was too slow or went away, or the thread ends; there is nobody to tell.
             return
         except Exception:
             log.exception("Serving a client of %s failed in a way that was not foreseen.", self.what)

@@ -32,7 +32,7 @@ def state_document(state: ServiceState, safe: Callable[[str], str] = str) -> dic
         "mlflow": {"ok": state.good_at is not None and not state.mlflow, "error": safe(state.mlflow) or None},
         "configuration": {"ok": not state.configuration, "error": safe(state.configuration) or None},
         "troubles": [{"about": safe(about), "error": safe(error)} for about, error in state.troubles],
-        "hints": {name: safe(trouble) if trouble else None for name, trouble in state.hints.items()},
+        "hints": {safe(name): safe(trouble) if trouble else None for name, trouble in state.hints.items()},
         "waiting": state.waiting,
         "models": [_model(name, model, safe) for name, model in state.models.items()],
     }

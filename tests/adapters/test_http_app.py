@@ -22,6 +22,7 @@ from selector.adapters.http_app import Shown, http_listener
 from selector.adapters.http_exchange import HTTP_LIMITS, listening
 from selector.adapters.listener import Limits, Listener
 from selector.domain.service import ModelState, ServiceState
+from selector.redaction import printable
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 READY = ServiceState("active", START, doing="nothing new.", turns=3, turned_at=START, good_at=START)
@@ -360,7 +361,7 @@ def test_a_listener_can_be_stopped_twice_without_a_start_and_started_again():
         site.ask("/healthz")
 
 
-def test_a_thread_that_listens_ends_with_clients_still_there():
+def test_a_thread_that_listens_ends_with_clients_still_there_and_without_a_word(caplog):
     site = Site()
     site.listener.start()
     thread = site.listener._thread
@@ -369,6 +370,7 @@ def test_a_thread_that_listens_ends_with_clients_still_there():
         site.listener.stop()
         assert not thread.is_alive()
         assert _all(one) == b""
+    assert caplog.records == []
 
 
 class Page(HTMLParser):
@@ -411,6 +413,19 @@ def test_the_page_shows_hostile_names_as_text(site, words):
     assert not shown.tags & {"script", "img", "svg", "iframe", "a", "form", "link", "b"}
     assert not {a for a in shown.attributes if a.startswith("on")} | shown.attributes & {"src", "href", "style"}
     assert "".join(shown.text).count(words) >= 7
+
+
+def test_a_text_that_no_encoding_can_say_is_shown_all_the_same():
+    bad = "a\ud800\x1b[2J"
+    with Site(safe=printable) as site:
+        site.state = replace(
+            READY, doing=bad, models={bad: ModelState(START, "kept", 3, bad, 0.5, bad)}, hints={bad: bad}, mlflow=bad
+        )
+        for path in ("/", "/api/status", "/readyz"):
+            status, body, _ = site.ask(path)
+            assert status in (200, 503)
+            assert "\x1b" not in body
+            assert "[2J" in body
 
 
 def test_the_page_renews_itself_needs_no_script_and_its_policy_allows_its_style_only(site):
