@@ -17,7 +17,14 @@ CARRYING_TAG = "selector.carrying"
 """On experiments and registered models: "yes" while an import is at work, "no" after it ended."""
 
 WHOLE_TAG = "selector.carried"
-"""On runs that were RUNNING in their store: set last, so that a half-written one can be told from it."""
+"""On what ends as it began (runs that were RUNNING, models that were PENDING): set last, so that half-written ones can
+be told from it."""
+
+SOURCE_CREATED_TAG = "selector.source_created"
+"""On experiments, models and versions: when made in their store, ISO 8601; MLflow itself says when they came."""
+
+SOURCE_ARTIFACTS_TAG = "selector.source_artifacts"
+"""On runs whose files are not with their store: the address that the store gives for them."""
 
 UNENDED = frozenset({"RUNNING", "SCHEDULED"})
 
@@ -68,7 +75,7 @@ class StoredModel:
         model_id: in the store that it comes from.
         status: READY, PENDING or FAILED.
         metrics: measured in the run that logged it.
-        elsewhere: measured in other runs, with the id of the run.
+        created: milliseconds since 1970; None where the store holds none.
 
     """
 
@@ -79,8 +86,8 @@ class StoredModel:
     params: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     metrics: tuple[Measurement, ...] = ()
-    elsewhere: tuple[tuple[str, Measurement], ...] = ()
     files: StoredFiles | None = None
+    created: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,8 @@ class StoredRun:
         metrics: the full history, no two equal.
         files: its artifacts; None where there are none.
         models: the logged models that came from it.
+        outputs: ids of the logged models that it says it made, with the step.
+        address: where its artifacts were, as written in the store.
 
     """
 
@@ -111,6 +120,8 @@ class StoredRun:
     datasets: tuple[StoredDataset, ...] = ()
     files: StoredFiles | None = None
     models: tuple[StoredModel, ...] = ()
+    outputs: tuple[tuple[str, int], ...] = ()
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +163,33 @@ class WrittenStoredRun:
 
     Attributes:
         models: new id of each logged model, by the id in its store.
-        left_out: what could not be written, as sentences.
+        left_out: what was changed, as sentences.
+        lost: what could not be written though it should have been, as sentences.
 
     """
 
     run_id: str
     models: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     left_out: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What one run has to do with a logged model that came from another run, or from none.
+
+    Attributes:
+        metrics: measured of the model in this run.
+        used: it is an input of the run.
+        made: the step at which the run says it made it; None where it does not.
+
+    """
+
+    run_id: str
+    model_id: str
+    metrics: tuple[Measurement, ...] = ()
+    used: bool = False
+    made: int | None = None
 
 
 class StoreWriter(Protocol):
@@ -191,8 +222,12 @@ class StoreWriter(Protocol):
         """Write one run with its artifacts and models; it gets its end status last. It is never written as deleted."""
         ...
 
-    def measure(self, run_id: str, model_id: str, metrics: Sequence[Measurement]) -> None:
-        """Log measurements of a logged model into another run than its own; both ids are the new ones."""
+    def write_model(self, model: StoredModel, experiment_id: str) -> WrittenStoredRun:
+        """Write a logged model that came from no run; `run_id` of what is returned is empty."""
+        ...
+
+    def use(self, use: ModelUse) -> None:
+        """Link a logged model to another run than its own; both ids are the new ones. Again changes nothing."""
         ...
 
     def discard(self, run_id: str) -> None:

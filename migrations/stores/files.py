@@ -81,6 +81,18 @@ def folder_below(root: Path, parts: Iterable[str]) -> Path | None:
     return path
 
 
+def exists_below(root: Path, path: str) -> bool:
+    """Tell whether a folder or plain file is there, reached through folders only."""
+    parts = Path(path).parts
+    if not parts:
+        return True
+    folder = folder_below(root, parts[:-1])
+    try:
+        return folder is not None and stat.S_IFMT((folder / parts[-1]).lstat().st_mode) in {stat.S_IFDIR, stat.S_IFREG}
+    except (OSError, ValueError):
+        return False
+
+
 def plain_files(root: Path) -> tuple[StoredFiles, tuple[str, ...]]:
     """Return the plain files below a folder, sorted, and a sentence about each entry that is something else."""
     names: list[str] = []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from selector.ports_store import Measurement
@@ -14,8 +15,21 @@ RUN_STATUS: Final[Mapping[str, str]] = {
 MODEL_STATUS: Final[Mapping[str, str]] = {"1": "PENDING", "2": "READY", "3": "FAILED"} | {
     word: word for word in ("PENDING", "READY", "FAILED")
 }
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+SOURCE_TYPE: Final[Mapping[str, str]] = {
+    "1": "NOTEBOOK", "2": "JOB", "3": "PROJECT", "4": "LOCAL", "1000": "UNKNOWN",
+}  # fmt: skip
+_FACTS: Final[Mapping[str, str]] = {
+    "selector.source_user": "user_id",
+    "selector.source_run_link": "run_link",
+    "selector.source_status": "status",
+    "selector.source_status_message": "status_message",
+}
 DELETED_STAGE: Final = "Deleted_Internal"
 HISTORY_TAG: Final = "mlflow.log-model.history"
+LARGEST: Final = 2**63 - 1
+"""The largest number that a database keeps."""
+
 PROMPT_TAG: Final = "mlflow.prompt.is_prompt"
 
 
@@ -35,11 +49,42 @@ def whole_number(value: Any) -> int | None:
             return None
 
 
+def moment(milliseconds: int) -> str:
+    """Return milliseconds since 1970 as ISO 8601 in UTC; the number itself where no calendar has that day."""
+    try:
+        return (_EPOCH + timedelta(milliseconds=milliseconds)).isoformat(timespec="milliseconds")
+    except OverflowError:
+        return str(milliseconds)
+
+
 def aliases_of(told: Any) -> dict[str, int]:
     """Return aliases by name from a mapping; one that names no number is taken as version 0, which never exists."""
     if not isinstance(told, Mapping):
         return {}
     return {str(alias): whole_number(text_of(number).strip()) or 0 for alias, number in told.items()}
+
+
+def facts_of(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a version says of itself that MLflow's client cannot set, by the tag that keeps it."""
+    facts = {name: text_of(told.get(column)) for name, column in _FACTS.items()}
+    if facts["selector.source_status"] in {"READY", "1"}:
+        facts["selector.source_status"] = ""
+    return {name: value for name, value in facts.items() if value}
+
+
+def origin_of(told: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that MLflow 1 kept as fields of the run: user, code, version. Tags that are there stay."""
+    kind = text_of(told.get("source_type"))
+    found = {
+        "mlflow.user": text_of(told.get("user_id")),
+        "mlflow.source.name": text_of(told.get("source_name")),
+        "mlflow.source.type": SOURCE_TYPE.get(kind, kind),
+        "mlflow.source.git.commit": text_of(told.get("source_version")),
+        "mlflow.project.entryPoint": text_of(told.get("entry_point_name")),
+    }
+    if not found["mlflow.source.name"]:
+        del found["mlflow.source.type"]  # every run has one, and most say nothing
+    return {**{name: value for name, value in found.items() if value}, **tags}
 
 
 def is_prompt(tags: Mapping[str, str]) -> bool:
@@ -59,20 +104,18 @@ def history_of(tags: Mapping[str, str]) -> list[Any]:
 def run_metric_lines(key: str, text: str) -> tuple[tuple[Measurement, ...], int]:
     """Return the measurements in a run's metric file, equal lines once, and how many lines say nothing.
 
-    A line is "timestamp value", "timestamp value step", or the latter with a dataset's name and digest. MLflow 3
-    repeats a line when a model is linked.
+    A line is "timestamp value", "timestamp value step", or the latter with a dataset's name, which may hold spaces,
+    and digest. MLflow 3 repeats a line when a model is linked.
     """
     found: dict[Hashable, Measurement] = {}
     bad = 0
-    for line in text.splitlines():
+    for line in _lines(text):
         parts = line.split()
-        if not parts:
-            continue
-        measured = _measured(key, parts[:3], parts[3:]) if len(parts) in {2, 3, 5} else None
+        measured = _measured(key, parts[:3], parts[3:])
         if measured is None:
             bad += 1
         else:
-            found[same(measured)] = measured
+            found.setdefault(same(measured), measured)
     return tuple(found.values()), bad
 
 
@@ -80,16 +123,19 @@ def model_metric_lines(key: str, text: str) -> tuple[tuple[tuple[str, Measuremen
     """Return run id and measurement of each line in a logged model's metric file, and how many lines say nothing."""
     found: dict[Hashable, tuple[str, Measurement]] = {}
     bad = 0
-    for line in text.splitlines():
+    for line in _lines(text):
         parts = line.split()
-        if not parts:
-            continue
-        measured = _measured(key, parts[:3], parts[4:]) if len(parts) in {4, 6} else None
+        measured = _measured(key, parts[:3], parts[4:]) if len(parts) > 3 else None  # noqa: PLR2004 - the run's place
         if measured is None:
             bad += 1
         else:
-            found[parts[3], same(measured)] = parts[3], measured
+            found.setdefault((parts[3], same(measured)), (parts[3], measured))
     return tuple(found.values()), bad
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield lines that hold anything; only line feeds end a line, for other signs may stand in a name."""
+    return (line for line in text.split("\n") if line.strip())
 
 
 def same(measured: Measurement) -> Hashable:
@@ -100,8 +146,12 @@ def same(measured: Measurement) -> Hashable:
 
 def _measured(key: str, numbers: list[str], dataset: list[str]) -> Measurement | None:
     try:
-        timestamp, value = int(numbers[0]), float(numbers[1])
-        step = int(numbers[2]) if len(numbers) > 2 else 0  # noqa: PLR2004 - the third number, where there is one
-    except ValueError:
+        timestamp, value = whole_number(numbers[0]), float(numbers[1])
+    except (ValueError, IndexError):
         return None
-    return Measurement(key, value, timestamp, step, *(dataset or (None, None)))
+    step = whole_number(numbers[2]) if len(numbers) > 2 else 0  # noqa: PLR2004 - the third number, where there is one
+    if timestamp is None or step is None or not all(-LARGEST <= n <= LARGEST for n in (timestamp, step)):
+        return None
+    if len(dataset) < 2:  # noqa: PLR2004 - name and digest
+        return Measurement(key, value, timestamp, step)
+    return Measurement(key, value, timestamp, step, " ".join(dataset[:-1]), dataset[-1])

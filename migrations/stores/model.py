@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from selector.domain.model import NOTHING
-from selector.ports_store import StoredModel, StoredRun
+from selector.ports_store import ModelUse, StoredModel, StoredRun
 
 Status = Literal["new", "imported", "already", "failed"]
 
@@ -18,12 +18,18 @@ class UnreadableStoreError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SourceExperiment:
-    """An experiment as its store holds it."""
+    """An experiment as its store holds it.
+
+    Attributes:
+        created: milliseconds since 1970; None where the store holds none.
+
+    """
 
     experiment_id: str
     name: str
     deleted: bool = False
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    created: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,8 @@ class SourceVersion:
         storage: where its files were, where the store says so apart from the source.
         stage: MLflow's word; "None" where it has none.
         model_id: the logged model that it was made from; empty where unknown.
+        created: milliseconds since 1970; None where the store holds none.
+        facts: what else the store says of it (user, link to its run, failed status), by our tag's name.
 
     """
 
@@ -63,6 +71,8 @@ class SourceVersion:
     description: str = ""
     model_id: str = ""
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    created: int | None = None
+    facts: Mapping[str, str] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class SourceRegistered:
     Attributes:
         last: the highest number ever given, deleted versions included.
         prompt: it is no model but a prompt.
+        created: milliseconds since 1970; None where the store holds none.
 
     """
 
@@ -82,21 +93,24 @@ class SourceRegistered:
     versions: tuple[SourceVersion, ...] = ()
     last: int = 0
     prompt: bool = False
+    created: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that was not carried, with its reason.
+    """Something that was not carried, or was changed, with its reason.
 
     Attributes:
         what: run, artifacts, experiment, model, version, alias, …
         name: which one.
+        failed: it is in the store and should have come; False where it could not come, or came changed.
 
     """
 
     what: str
     name: str
     reason: str
+    failed: bool = False
 
 
 class SourceStore(Protocol):
@@ -124,16 +138,24 @@ class SourceStore(Protocol):
         """Return one run, whole; raise UnreadableStoreError where that cannot be."""
         ...
 
-    def orphans(self, experiment_id: str) -> tuple[StoredModel, ...]:
-        """Return the logged models of an experiment that came from no run."""
+    def orphans(self, experiment_id: str) -> Iterator[StoredModel]:
+        """Yield the logged models of an experiment that came from no run, or from one that is not in the store."""
+        ...
+
+    def uses(self) -> Iterator[ModelUse]:
+        """Yield what runs have to do with logged models that are not their own."""
         ...
 
     def registered(self) -> tuple[SourceRegistered, ...]:
         """Return all registered models, by name."""
         ...
 
-    def has_files(self, run_id: str, path: str) -> bool:
-        """Tell whether a path among a run's artifacts exists."""
+    def has_files(self, run_id: str, path: str) -> bool | None:
+        """Tell whether a path among a run's artifacts exists; None where the run is not in the store."""
+        ...
+
+    def model_named(self, run_id: str, name: str) -> str:
+        """Return the id of the newest logged model of that name in a run; "" where there is none."""
         ...
 
 
@@ -209,7 +231,6 @@ class StoreOutcome:
 
     Attributes:
         runs: counts of runs by status.
-        failed_runs: run id in the store, with the reason.
 
     """
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from migrations.stores.file_store import META, MODELS, TRASH, FileStore
+from migrations.stores.file_store import MODELS, TRASH, FileStore
+from migrations.stores.file_tree import META
 from migrations.stores.model import SourceStore, UnreadableStoreError
 from migrations.stores.sqlite_copy import is_sqlite
 from migrations.stores.sqlite_store import SqliteStore

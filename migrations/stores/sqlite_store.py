@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-from migrations.stores.files import folder_below, locate, plain_files
-from migrations.stores.meta import DELETED_STAGE, MODEL_STATUS, RUN_STATUS, history_of, is_prompt, text_of, whole_number
+from migrations.stores.files import exists_below, locate, plain_files
+from migrations.stores.meta import (
+    DELETED_STAGE,
+    MODEL_STATUS,
+    RUN_STATUS,
+    facts_of,
+    history_of,
+    is_prompt,
+    origin_of,
+    text_of,
+    whole_number,
+)
 from migrations.stores.model import (
     LeftOut,
     RunHead,
@@ -20,20 +30,34 @@ from migrations.stores.model import (
     SourceVersion,
     UnreadableStoreError,
 )
-from migrations.stores.sqlite_copy import copied
-from selector.ports_store import Measurement, StoredDataset, StoredFiles, StoredModel, StoredRun
+from migrations.stores.sqlite_tables import SqliteTables
+from selector.ports_store import (
+    SOURCE_RUN_TAG,
+    Measurement,
+    ModelUse,
+    StoredDataset,
+    StoredFiles,
+    StoredModel,
+    StoredRun,
+)
 
-_LOOKED_UP_BY: Final = {
-    "metrics": "run_uuid",
-    "params": "run_uuid",
-    "tags": "run_uuid",
-    "inputs": "destination_id",
-    "input_tags": "input_uuid",
-    "datasets": "dataset_uuid",
-    "logged_models": "source_run_id",
-    "logged_model_metrics": "model_id",
-    "model_version_tags": "name",
-}
+_VERSION: Final = (
+    "source", "run_id", "current_stage", "description", "storage_location", "creation_time", "user_id", "run_link",
+    "status", "status_message",
+)  # fmt: skip
+_DATASET: Final = ("dataset_source_type", "dataset_source", "dataset_schema", "dataset_profile")
+_RUN: Final = (
+    "name", "status", "start_time", "end_time", "artifact_uri", "user_id", "source_type", "source_name",
+    "source_version", "entry_point_name",
+)  # fmt: skip
+_MODEL: Final = (
+    "model_id", "name", "status", "model_type", "artifact_location", "lifecycle_stage", "creation_timestamp_ms",
+)  # fmt: skip
+_MODEL_METRIC: Final = (
+    "metric_name", "metric_value", "metric_timestamp_ms", "metric_step", "dataset_name", "dataset_digest",
+)  # fmt: skip
+HOME: Final = "default"
+"""The workspace that everything is in where a database has several or none."""
 
 
 class SqliteStore:
@@ -51,46 +75,19 @@ class SqliteStore:
 
     def __init__(self, file: Path, workspace: Path, artifacts: tuple[Path, ...] = ()) -> None:
         self.path = str(file)
-        self.left_out: list[LeftOut] = []
-        self._roots = (
-            file.parent,
-            *(file.parent / name for name in ("mlruns", "mlartifacts", "artifacts")),
-            *artifacts,
-        )
-        self._db = copied(file, workspace)
-        self._db.row_factory = sqlite3.Row
-        if not {"experiments", "runs"} <= set(self._tables):
-            self.close()
-            raise UnreadableStoreError(f"{file} is no MLflow database: it has no tables experiments and runs")
-        for table, column in _LOOKED_UP_BY.items():
-            if column in self._tables.get(table, ()):
-                self._db.execute(f'CREATE INDEX IF NOT EXISTS "by_{table}" ON "{table}" ("{column}")')
+        beside = file.resolve().parent
+        self._roots = (beside, *(beside / name for name in ("mlruns", "mlartifacts", "artifacts")), *artifacts)
+        self._tables = SqliteTables(file, workspace)
+        self._tables.note_the_rest()
+
+    @property
+    def left_out(self) -> list[LeftOut]:
+        """What could not be read so far."""
+        return self._tables.left_out
 
     def close(self) -> None:
         """Close the copy."""
-        self._db.close()
-
-    @cached_property
-    def _tables(self) -> Mapping[str, frozenset[str]]:
-        """Columns by table: schemas of five years differ in both."""
-        names = [row[0] for row in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: frozenset(row[1] for row in self._db.execute(f'PRAGMA table_info("{name}")')) for name in names}
-
-    def _rows(self, table: str, columns: Sequence[str], **where: Any) -> Iterator[Mapping[str, Any]]:
-        """Yield rows with these columns, None for columns that the schema does not have; nothing without the table."""
-        known = self._tables.get(table, frozenset())
-        if not known or not set(where) <= known:
-            return
-        wanted = ", ".join(f'"{c}"' if c in known else f'NULL AS "{c}"' for c in columns)
-        asked = " AND ".join(f'"{column}" IS ?' for column in where)
-        question = f'SELECT {wanted} FROM "{table}"' + (f" WHERE {asked}" if asked else "")  # noqa: S608 - our own names
-        try:
-            yield from (dict(row) for row in self._db.execute(question, tuple(where.values())))
-        except sqlite3.Error as error:
-            self._leave("table", table, f"cannot be read: {error}")
-
-    def _pairs(self, table: str, key: str = "key", value: str = "value", **where: Any) -> dict[str, str]:
-        return {text_of(row[key]): text_of(row[value]) for row in self._rows(table, (key, value), **where)}
+        self._tables.close()
 
     def experiments(self) -> tuple[SourceExperiment, ...]:
         """Return all experiments, deleted ones too."""
@@ -99,14 +96,16 @@ class SqliteStore:
                 experiment_id=text_of(row["experiment_id"]),
                 name=text_of(row["name"]),
                 deleted=row["lifecycle_stage"] == "deleted",
-                tags=self._pairs("experiment_tags", experiment_id=row["experiment_id"]),
+                tags=self._tables.pairs("experiment_tags", experiment_id=row["experiment_id"]),
+                created=whole_number(row["creation_time"]),
             )
-            for row in self._rows("experiments", ("experiment_id", "name", "lifecycle_stage"))
+            for row in self._tables.rows("experiments", ("experiment_id", "name", "lifecycle_stage", "creation_time"))
         )
 
     def heads(self, experiment_id: str) -> tuple[RunHead, ...]:
         """Return the heads of an experiment's runs."""
         parents = self._parents
+        columns = ("run_uuid", "lifecycle_stage", "start_time")
         return tuple(
             RunHead(
                 run_id=text_of(row["run_uuid"]),
@@ -115,25 +114,22 @@ class SqliteStore:
                 parent=parents.get(text_of(row["run_uuid"]), ""),
                 started=whole_number(row["start_time"]) or 0,
             )
-            for row in self._rows(
-                "runs", ("run_uuid", "lifecycle_stage", "start_time"), experiment_id=_number(experiment_id)
-            )
+            for row in self._tables.rows("runs", columns, experiment_id=_number(experiment_id))
         )
 
     @cached_property
     def _parents(self) -> Mapping[str, str]:
-        rows = self._rows("tags", ("run_uuid", "value"), key="mlflow.parentRunId")
+        rows = self._tables.rows("tags", ("run_uuid", "value"), key="mlflow.parentRunId")
         return {text_of(row["run_uuid"]): text_of(row["value"]).strip() for row in rows}
 
     def run(self, head: RunHead) -> StoredRun:
         """Return one run, whole."""
-        columns = ("name", "status", "start_time", "end_time", "artifact_uri", "user_id")
-        row = next(self._rows("runs", columns, run_uuid=head.run_id), None)
+        row = next(self._tables.rows("runs", _RUN, run_uuid=head.run_id), None)
         if row is None:
             raise UnreadableStoreError("its row cannot be read")
-        tags = self._pairs("tags", run_uuid=head.run_id)
+        tags = self._tables.pairs("tags", run_uuid=head.run_id)
         uri = text_of(row["artifact_uri"])
-        user = text_of(row["user_id"])
+        made = {"source_type": "RUN_OUTPUT", "source_id": head.run_id, "destination_type": "MODEL_OUTPUT"}
         return StoredRun(
             run_id=head.run_id,
             experiment_id=head.experiment_id,
@@ -142,42 +138,67 @@ class SqliteStore:
             deleted=head.deleted,
             started=whole_number(row["start_time"]),
             ended=whole_number(row["end_time"]),
-            params=self._pairs("params", run_uuid=head.run_id),
-            tags={"mlflow.user": user, **tags} if user else tags,
+            params=self._tables.pairs("params", run_uuid=head.run_id),
+            tags=origin_of(row, tags),
             metrics=tuple(self._metrics(head.run_id)),
             datasets=tuple(self._datasets(head.run_id)),
             files=self._files(head.run_id, uri, named=bool(history_of(tags))),
-            models=tuple(self._models(head.run_id, experiment_id=None)),
+            models=tuple(self._models(source_run_id=head.run_id)),
+            outputs=tuple(_output(row) for row in self._tables.rows("inputs", ("destination_id", "step"), **made)),
+            address=uri,
         )
 
-    def orphans(self, experiment_id: str) -> tuple[StoredModel, ...]:
-        """Return the logged models of an experiment that came from no run."""
-        return tuple(self._models(None, experiment_id=_number(experiment_id)))
+    def orphans(self, experiment_id: str) -> Iterator[StoredModel]:
+        """Yield the logged models of an experiment that came from no run, or from one that is not in the store."""
+        number = _number(experiment_id)
+        rows = list(self._tables.rows("logged_models", ("source_run_id",), experiment_id=number))
+        for run_id in dict.fromkeys(row["source_run_id"] for row in rows):
+            if not run_id or next(self._tables.rows("runs", ("run_uuid",), run_uuid=run_id), None) is None:
+                yield from self._models(source_run_id=run_id, experiment_id=number)
+
+    def uses(self) -> Iterator[ModelUse]:
+        """Yield what runs have to do with logged models that are not their own."""
+        measured = self._tables.measured_elsewhere()
+        for (run, model), rows in itertools.groupby(measured, lambda m: (text_of(m["run_id"]), text_of(m["model_id"]))):
+            yield ModelUse(run, model, tuple(self._model_metrics(run, rows)))
+        columns = ("source_id", "destination_id", "step")
+        for row in self._tables.rows("inputs", columns, source_type="RUN_INPUT", destination_type="MODEL_INPUT"):
+            yield ModelUse(text_of(row["source_id"]), text_of(row["destination_id"]), used=True)
+        for row in self._tables.rows("inputs", columns, source_type="RUN_OUTPUT", destination_type="MODEL_OUTPUT"):
+            model, step = _output(row)
+            own = next(self._tables.rows("logged_models", ("source_run_id",), model_id=model), None)
+            if own is None or own["source_run_id"] != row["source_id"]:
+                yield ModelUse(text_of(row["source_id"]), model, made=step)
 
     def registered(self) -> tuple[SourceRegistered, ...]:
-        """Return all registered models, by name."""
-        found = []
-        for row in self._rows("registered_models", ("name", "description")):
+        """Return all registered models, by name; those of a further workspace carry its name too."""
+        found: dict[str, SourceRegistered] = {}
+        for row in self._tables.rows("registered_models", ("name", "description", "creation_time", "workspace")):
+            where = {"name": row["name"]} | ({"workspace": row["workspace"]} if row["workspace"] is not None else {})
             name = text_of(row["name"])
-            tags = self._pairs("registered_model_tags", name=name)
-            aliases = self._rows("registered_model_aliases", ("alias", "version"), name=name)
-            rows = list(self._rows("model_versions", ("version", *_VERSION), name=name))
-            versions = [self._version(name, v) for v in rows if v["current_stage"] != DELETED_STAGE]
-            found.append(
-                SourceRegistered(
-                    name=name,
-                    description=text_of(row["description"]),
-                    tags=tags,
-                    aliases={text_of(a["alias"]): whole_number(a["version"]) or 0 for a in aliases},
-                    versions=tuple(sorted(versions, key=lambda version: version.version)),
-                    last=max((whole_number(v["version"]) or 0 for v in rows), default=0),
-                    prompt=is_prompt(tags),
-                )
-            )
-        return tuple(sorted(found, key=lambda model: model.name))
+            if text_of(row["workspace"]) not in {"", HOME}:
+                name = f"{name} ({row['workspace']})"
+                self._tables.leave("name", name, f"it was called {row['name']!r} in the workspace {row['workspace']!r}")
+            found[name] = self._registered(name, row, where)
+        return tuple(found[name] for name in sorted(found))
 
-    def _version(self, name: str, row: Mapping[str, Any]) -> SourceVersion:
-        tags = self._pairs("model_version_tags", name=name, version=row["version"])
+    def _registered(self, name: str, row: Mapping[str, Any], where: Mapping[str, Any]) -> SourceRegistered:
+        tags = self._tables.pairs("registered_model_tags", **where)
+        aliases = self._tables.rows("registered_model_aliases", ("alias", "version"), **where)
+        rows = list(self._tables.rows("model_versions", ("version", *_VERSION), **where))
+        versions = [self._version(where, v) for v in rows if v["current_stage"] != DELETED_STAGE]
+        return SourceRegistered(
+            name=name,
+            description=text_of(row["description"]),
+            tags=tags,
+            aliases={text_of(a["alias"]): whole_number(a["version"]) or 0 for a in aliases},
+            versions=tuple(sorted(versions, key=lambda version: version.version)),
+            last=max((whole_number(v["version"]) or 0 for v in rows), default=0),
+            prompt=is_prompt(tags),
+            created=whole_number(row["creation_time"]),
+        )
+
+    def _version(self, where: Mapping[str, Any], row: Mapping[str, Any]) -> SourceVersion:
         return SourceVersion(
             version=whole_number(row["version"]) or 0,
             source=text_of(row["source"]),
@@ -185,24 +206,38 @@ class SqliteStore:
             run_id=text_of(row["run_id"]),
             stage=text_of(row["current_stage"]) or "None",
             description=text_of(row["description"]),
-            tags=tags,
+            tags=self._tables.pairs("model_version_tags", version=row["version"], **where),
+            created=whole_number(row["creation_time"]),
+            facts=facts_of(row),
         )
 
-    def has_files(self, run_id: str, path: str) -> bool:
-        """Tell whether a path among a run's artifacts exists."""
-        uri = next((text_of(row["artifact_uri"]) for row in self._rows("runs", ("artifact_uri",), run_uuid=run_id)), "")
-        place = locate(self._roots, uri, run_id)
-        return place is not None and folder_below(place, Path(path).parts) is not None
+    def has_files(self, run_id: str, path: str) -> bool | None:
+        """Tell whether a path among a run's artifacts exists; None where the run is not in the store."""
+        row = next(self._tables.rows("runs", ("artifact_uri",), run_uuid=run_id), None)
+        if row is None:
+            return None
+        place = locate(self._roots, text_of(row["artifact_uri"]), run_id)
+        return place is not None and exists_below(place, path)
+
+    def model_named(self, run_id: str, name: str) -> str:
+        """Return the id of the newest logged model of that name in a run; "" where there is none."""
+        columns = ("model_id", "creation_timestamp_ms", "lifecycle_stage")
+        rows = self._tables.rows("logged_models", columns, source_run_id=run_id, name=name)
+        found = [(r["creation_timestamp_ms"] or 0, r["model_id"]) for r in rows if r["lifecycle_stage"] != "deleted"]
+        return max(found, default=(0, ""))[1]
 
     def _metrics(self, run_id: str) -> Iterator[Measurement]:
-        for row in self._rows("metrics", ("key", "value", "timestamp", "step", "is_nan"), run_uuid=run_id):
-            yield _measured(row["key"], math.nan if row["is_nan"] else row["value"], row["timestamp"], row["step"])
+        for row in self._tables.rows("metrics", ("key", "value", "timestamp", "step", "is_nan"), run_uuid=run_id):
+            value = math.nan if row["is_nan"] else row["value"]
+            try:
+                yield _measured(row["key"], value, row["timestamp"], row["step"])
+            except (TypeError, ValueError):
+                self._tables.leave("metric", f"{run_id} {row['key']}", f"{value!r} is no number", failed=True)
 
     def _datasets(self, run_id: str) -> Iterator[StoredDataset]:
-        for link in self._rows(
-            "inputs", ("input_uuid", "source_id"), destination_id=run_id, source_type="DATASET", destination_type="RUN"
-        ):
-            for row in self._rows("datasets", ("name", "digest", *_DATASET), dataset_uuid=link["source_id"]):
+        where = {"destination_id": run_id, "source_type": "DATASET", "destination_type": "RUN"}
+        for link in self._tables.rows("inputs", ("input_uuid", "source_id"), **where):
+            for row in self._tables.rows("datasets", ("name", "digest", *_DATASET), dataset_uuid=link["source_id"]):
                 yield StoredDataset(
                     name=text_of(row["name"]),
                     digest=text_of(row["digest"]),
@@ -210,32 +245,41 @@ class SqliteStore:
                     source=text_of(row["dataset_source"]),
                     schema=row["dataset_schema"],
                     profile=row["dataset_profile"],
-                    tags=self._pairs("input_tags", "name", input_uuid=link["input_uuid"]),
+                    tags=self._tables.pairs("input_tags", "name", input_uuid=link["input_uuid"]),
                 )
 
-    def _models(self, run_id: str | None, *, experiment_id: Any) -> Iterator[StoredModel]:
-        where = {"source_run_id": run_id} if run_id else {"source_run_id": None, "experiment_id": experiment_id}
-        for row in self._rows("logged_models", ("model_id", *_MODEL), **where):
+    def _models(self, **where: Any) -> Iterator[StoredModel]:
+        run_id = where["source_run_id"]
+        for row in self._tables.rows("logged_models", _MODEL, **where):
             name = text_of(row["model_id"])
             if row["lifecycle_stage"] == "deleted":
-                self._leave("logged model", name, "it is deleted")
+                self._tables.leave("logged model", name, "it is deleted")
                 continue
-            measured = [
-                (text_of(m["run_id"]), _measured(*(m[column] for column in _MODEL_METRIC)))
-                for m in self._rows("logged_model_metrics", ("run_id", *_MODEL_METRIC), model_id=name)
-            ]
+            rows = self._tables.rows("logged_model_metrics", _MODEL_METRIC, model_id=name, run_id=run_id)
             place = locate(self._roots, text_of(row["artifact_location"]), name)
+            tags = self._tables.pairs("logged_model_tags", "tag_key", "tag_value", model_id=name)
             yield StoredModel(
                 model_id=name,
                 name=text_of(row["name"]) or "model",
                 status=MODEL_STATUS.get(text_of(row["status"]), "READY"),
                 model_type=row["model_type"],
-                params=self._pairs("logged_model_params", "param_key", "param_value", model_id=name),
-                tags=self._pairs("logged_model_tags", "tag_key", "tag_value", model_id=name),
-                metrics=tuple(m for run, m in measured if run == run_id),
-                elsewhere=tuple((run, m) for run, m in measured if run != run_id),
+                params=self._tables.pairs("logged_model_params", "param_key", "param_value", model_id=name),
+                tags=tags | ({SOURCE_RUN_TAG: run_id} if run_id else {}),
+                metrics=tuple(self._model_metrics(run_id, rows)),
                 files=self._listed("logged model", name, text_of(row["artifact_location"]), place, named=True),
+                created=whole_number(row["creation_timestamp_ms"]),
             )
+
+    def _model_metrics(self, run_id: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Measurement]:
+        """Yield a logged model's metrics. MLflow keeps NaN as 0 there; the run's own row says which it was."""
+        undefined = {
+            (row["key"], row["timestamp"], row["step"])
+            for row in self._tables.rows("metrics", ("key", "timestamp", "step"), run_uuid=run_id, is_nan=1)
+        }
+        for row in rows:
+            place = (row["metric_name"], row["metric_timestamp_ms"], row["metric_step"])
+            value = math.nan if place in undefined and not row["metric_value"] else row["metric_value"]
+            yield _measured(place[0], value, *place[1:], row["dataset_name"], row["dataset_digest"])
 
     def _files(self, run_id: str, uri: str, *, named: bool) -> StoredFiles | None:
         return self._listed("artifacts", run_id, uri, locate(self._roots, uri, run_id), named=named)
@@ -243,28 +287,21 @@ class SqliteStore:
     def _listed(self, what: str, name: str, uri: str, place: Path | None, *, named: bool) -> StoredFiles | None:
         if place is None:
             if named:
-                self._leave(what, name, f"its files at {uri} are not below {self._roots[0]}")
+                self._tables.leave(what, name, f"its files at {uri} are not below {self._roots[0]}")
             return None
         files, notes = plain_files(place)
         for note in notes:
-            self._leave(what, name, note)
+            self._tables.leave(what, name, note)
         return files
-
-    def _leave(self, what: str, name: str, reason: str) -> None:
-        self.left_out.append(LeftOut(what, name, reason))
-
-
-_VERSION: Final = ("source", "run_id", "current_stage", "description", "storage_location")
-_DATASET: Final = ("dataset_source_type", "dataset_source", "dataset_schema", "dataset_profile")
-_MODEL: Final = ("name", "status", "model_type", "artifact_location", "lifecycle_stage")
-_MODEL_METRIC: Final = (
-    "metric_name", "metric_value", "metric_timestamp_ms", "metric_step", "dataset_name", "dataset_digest",
-)  # fmt: skip
 
 
 def _measured(key: Any, value: Any, timestamp: Any, step: Any, *dataset: str | None) -> Measurement:
     number = math.nan if value is None else float(value)
     return Measurement(text_of(key), number, whole_number(timestamp) or 0, whole_number(step) or 0, *dataset)
+
+
+def _output(row: Mapping[str, Any]) -> tuple[str, int]:
+    return text_of(row["destination_id"]), whole_number(row["step"]) or 0
 
 
 def _number(experiment_id: str) -> Any:

@@ -29,15 +29,21 @@ def store_document(outcome: StoreOutcome, *, dry_run: bool) -> dict[str, Any]:
         "registered_models": {"found": outcome.registered, "versions": _counts(versions)},
         "models": [_version(version) for version in outcome.versions],
         "left_out": [
-            {"what": one.what, "name": printable(one.name), "reason": printable(one.reason)} for one in outcome.left_out
+            {
+                "what": one.what,
+                "name": printable(one.name),
+                "reason": printable(one.reason),
+                "failed": one.failed,
+            }
+            for one in outcome.left_out
         ],
     }
 
 
 def exit_code(outcome: StoreOutcome) -> int:
-    """Return 0 where every run and version is there, else 1."""
+    """Return 0 where everything came that could come, else 1."""
     failed = outcome.runs["failed"] or any(version.status == "failed" for version in outcome.versions)
-    return EXIT_FAILED if failed else 0
+    return EXIT_FAILED if failed or any(one.failed for one in outcome.left_out) else 0
 
 
 def _counts(counted: Any) -> dict[str, int]:

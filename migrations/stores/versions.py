@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from migrations.stores.addresses import address_of
+from migrations.stores.meta import moment
 from migrations.stores.model import LeftOut, SourceRegistered, SourceStore, SourceVersion, StoreOutcome, VersionOutcome
 from selector.domain.model import BATCH_TAG, SOURCE_TAG, RegisteredModel
 from selector.errors import MlflowRefusedError
 from selector.ports import Registry
-from selector.ports_store import CARRYING_TAG, SOURCE_RUN_TAG, SOURCE_VERSION_TAG, StoreWriter
+from selector.ports_store import CARRYING_TAG, SOURCE_CREATED_TAG, SOURCE_RUN_TAG, SOURCE_VERSION_TAG, StoreWriter
 
 if TYPE_CHECKING:
     from migrations.stores.carry import Carrier
@@ -24,7 +25,10 @@ MOST_GAP: Final = 1000
 
 SOURCE_ADDRESS_TAG: Final = "selector.source_address"
 
-_OBJECT_STORES = frozenset({"s3", "gs", "r2", "b2", "wasbs", "abfss", "hdfs", "dbfs"})
+OBJECT_STORES: Final = frozenset(
+    {"s3", "gs", "r2", "b2", "wasb", "wasbs", "abfs", "abfss", "hdfs", "viewfs", "dbfs", "ftp", "sftp"}
+)
+"""Addresses that mean the same from every machine; MLflow takes them as the source of a version."""
 _FORBIDDEN = re.compile(r"[/:]")
 
 
@@ -72,7 +76,7 @@ class CarryVersions:
             try:
                 self._model(source, runs, outcome)
             except MlflowRefusedError as error:
-                outcome.left_out.append(LeftOut("model", source.name, error.message))
+                outcome.left_out.append(LeftOut("model", source.name, error.message, failed=True))
                 done = {o.source.version for o in outcome.versions if o.name == source.name}
                 rest = [version for version in source.versions if version.version not in done]
                 outcome.versions += [VersionOutcome(source.name, v, "failed", error.message) for v in rest]
@@ -112,6 +116,8 @@ class CarryVersions:
         self.registry.create_registered_model(name)
         if ours and (present is None or present.tags.get(SOURCE_TAG) != self.source.path):
             self.registry.set_model_tag(name, SOURCE_TAG, self.source.path)
+            if source.created:
+                self.registry.set_model_tag(name, SOURCE_CREATED_TAG, moment(source.created))
         self.registry.set_model_tag(name, CARRYING_TAG, "yes")
         if model.fresh:
             if source.description:
@@ -158,13 +164,16 @@ class CarryVersions:
                 SOURCE_TAG: self.source.path,
                 SOURCE_ADDRESS_TAG: source.source,
                 BATCH_TAG: self.batch,
+                **source.facts,
             }
+            if source.created:
+                tags[SOURCE_CREATED_TAG] = moment(source.created)
             if source.run_id and run_id is None:
                 tags[SOURCE_RUN_TAG] = source.run_id
             number = self._numbered(model, source.version, address, run_id, tags)
             self._dress(model, source, number)
         except MlflowRefusedError as error:
-            outcome.left_out.append(LeftOut("version", f"{model.name} {source.version}", error.message))
+            outcome.left_out.append(LeftOut("version", f"{model.name} {source.version}", error.message, failed=True))
             return VersionOutcome(model.name, source, "failed", error.message, aliases=aliases)
         if number != source.version:
             reason = "; ".join(filter(None, (f"version {source.version} became version {number}", reason)))
@@ -209,7 +218,7 @@ class CarryVersions:
                 try:
                     self.registry.set_alias(model.name, alias, target)
                 except MlflowRefusedError as error:
-                    outcome.left_out.append(LeftOut("alias", named, error.message))
+                    outcome.left_out.append(LeftOut("alias", named, error.message, failed=True))
 
     def _new(self, model: _Model, number: int, outcome: StoreOutcome) -> bool:
         """Tell whether this import made the version; an alias that somebody removed later is not set again."""
@@ -230,20 +239,24 @@ class CarryVersions:
 
     def _unknown(self, version: SourceVersion) -> str:
         """Return a source for a version without files; a server refuses paths and addresses of its own artifacts."""
-        if version.source.partition(":")[0] in _OBJECT_STORES:
+        if version.source.partition(":")[0] in OBJECT_STORES:
             return version.source
         return f"selector:/missing/{quote(version.source, safe='')}"
 
     def _resolved(self, text: str, runs: Carrier) -> tuple[str, str | None, str]:
         """Return the new address of what a source names, the run that holds the files, and what is missing."""
         found = address_of(text)
-        model_id = found.name if found.kind == "model" else runs.model_names.get((found.name, found.rest), "")
+        model_id = found.name if found.kind == "model" else self.source.model_named(found.name, found.rest)
         if model_id in runs.model_ids:
             return f"models:/{runs.model_ids[model_id]}", None, ""
         if found.kind == "run" and found.name in runs.run_ids:
             holder = runs.run_ids[found.name]
+            # Another store may have brought the run: then nothing is known here of its files.
+            there = self.source.has_files(found.name, found.rest)
+            if there is False and text.partition(":")[0] in OBJECT_STORES:
+                return text, holder, ""
             root = self.writer.artifact_uri(holder).rstrip("/")
-            missing = "" if self.source.has_files(found.name, found.rest) else "its files are not in the store"
+            missing = "its files are not in the store" if there is False else ""
             return "/".join(filter(None, (root, found.rest))), holder, missing
         other = self._numbers.get((found.name, int(found.rest))) if found.kind == "version" else None
         return (f"models:/{other[0]}/{other[1]}" if other else ""), None, ""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import itertools
-import json
 import operator
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,8 +24,21 @@ from selector.adapters.registry_mlflow_import import (
     create_experiment,
 )
 from selector.adapters.registry_mlflow_runs import ALL_RUNS, PAGE, all_models, all_runs
-from selector.errors import MlflowRefusedError
+from selector.adapters.registry_mlflow_values import moment
+from selector.adapters.store_values_mlflow import (
+    HISTORY_TAG,
+    Said,
+    accepted_names,
+    groups_of,
+    mlflow_metric,
+    place_of,
+    readable_history,
+    slices_of,
+    texts_for_mlflow,
+)
+from selector.errors import MlflowRefusedError, MlflowUnreachableError
 from selector.ports_store import (
+    SOURCE_CREATED_TAG,
     SOURCE_MODEL_TAG,
     SOURCE_RUN_TAG,
     UNENDED,
@@ -33,6 +46,7 @@ from selector.ports_store import (
     Carried,
     CarriedRun,
     Measurement,
+    ModelUse,
     PresentExperiment,
     StoredFiles,
     StoredModel,
@@ -40,10 +54,10 @@ from selector.ports_store import (
     WrittenStoredRun,
 )
 
-HISTORY_TAG = "mlflow.log-model.history"
 NAME_TAG = "mlflow.runName"
 MOST_EXPERIMENT_TAG = 5000
 TAGS_PER_CALL = 100
+MOST_NAME = 250
 
 
 class MlflowStoreWriter:
@@ -90,8 +104,9 @@ class MlflowStoreWriter:
         whole_runs = {run.run_id for copies in runs.values() for run in copies if run.whole}
         models = {
             model.tags[SOURCE_MODEL_TAG]: model.model_id
-            for model in (all_models(self._connection, ids) if runs else ())
-            if SOURCE_MODEL_TAG in model.tags and model.source_run_id in whole_runs
+            for model in all_models(self._connection, ids)
+            if SOURCE_MODEL_TAG in model.tags
+            and (model.source_run_id in whole_runs if model.source_run_id else _is_whole(model))
         }
         return Carried(runs, models)
 
@@ -113,33 +128,54 @@ class MlflowStoreWriter:
 
     def write(self, run: StoredRun, experiment_id: str) -> WrittenStoredRun:
         """Write one run; it is RUNNING until all of it is there."""
-        left_out: list[str] = []
-        tags = _texts("tag", {k: v for k, v in run.tags.items() if k != NAME_TAG}, MOST_TAG, left_out)
-        params = _texts("param", run.params, MOST_PARAM, left_out)
+        said = Said()
+        tags = texts_for_mlflow("tag", {k: v for k, v in run.tags.items() if k != NAME_TAG}, MOST_TAG, said.changed)
+        params = texts_for_mlflow("param", run.params, MOST_PARAM, said.changed)
         history = tags.pop(HISTORY_TAG, None)
+        first, *more_tags = groups_of(tags, TAGS_PER_CALL) or [{}]
         begun = run.started or 1  # 0 would mean "now"
         made = self._connection.ask(
             "create a run",
             lambda client: client.create_run(
-                experiment_id, start_time=begun, tags=tags, run_name=run.name or run.run_id
+                experiment_id, start_time=begun, tags=first, run_name=(run.name or run.run_id)[:MOST_NAME]
             ),
         )
         run_id = made.info.run_id
-        models = {model.model_id: self._create_model(model, experiment_id, run_id, left_out) for model in run.models}
+        models = {model.model_id: self._create_model(model, experiment_id, run_id, said) for model in run.models}
         # The run's own text is read, for what was cut to MLflow's length is no JSON.
         later = {HISTORY_TAG: readable_history(run.tags[HISTORY_TAG], run_id, models)} if history is not None else {}
-        self._log(run_id, self._metrics(run, models, left_out), params, later)
-        self._datasets(run_id, run, left_out)
+        for some in more_tags:
+            later |= some
+        self._log(run_id, self._metrics(run.metrics, run.models, models, said), params, later)
+        self._datasets(run_id, run, said)
         if run.files is not None:
-            self._upload(run.files, str(made.info.artifact_uri), left_out)
-        self._outputs(run_id, models)
+            self._upload(run.files, str(made.info.artifact_uri), said)
+        self._outputs(run_id, [(models[model], step) for model, step in run.outputs if model in models])
         self._end(run_id, run)
-        return WrittenStoredRun(run_id, models, tuple(left_out))
+        return WrittenStoredRun(run_id, models, tuple(said.changed), tuple(said.lost))
 
-    def measure(self, run_id: str, model_id: str, metrics: Sequence[Measurement]) -> None:
-        """Log measurements of a logged model into another run than its own."""
+    def write_model(self, model: StoredModel, experiment_id: str) -> WrittenStoredRun:
+        """Write a logged model that came from no run."""
+        said = Said()
+        model_id = self._create_model(model, experiment_id, None, said)
+        return WrittenStoredRun("", {model.model_id: model_id}, tuple(said.changed), tuple(said.lost))
+
+    def use(self, use: ModelUse) -> None:
+        """Link a logged model to another run than its own; again changes nothing."""
         entities = mlflow_module("mlflow.entities")
-        self._log(run_id, [_metric(entities, one, model_id) for one in metrics], {}, {})
+        if use.metrics:
+            names = accepted_names(use.metrics, Said())
+            metrics = [mlflow_metric(entities, replace(one, key=names[one.key]), use.model_id) for one in use.metrics]
+            self._log(use.run_id, metrics, {}, {})
+        if not use.used and use.made is None:
+            return
+        run = self._connection.ask("get a run", lambda client: client.get_run(use.run_id))
+        if use.used and use.model_id not in {one.model_id for one in run.inputs.model_inputs}:
+            inputs = [entities.LoggedModelInput(use.model_id)]
+            self._connection.ask("link a model", lambda client: client.log_inputs(use.run_id, models=inputs))
+        known = run.outputs.model_outputs if run.outputs else ()
+        if use.made is not None and use.model_id not in {one.model_id for one in known}:
+            self._outputs(use.run_id, [(use.model_id, use.made)])
 
     def discard(self, run_id: str) -> None:
         """Delete a half-written run and its logged models."""
@@ -168,9 +204,12 @@ class MlflowStoreWriter:
             question = operator.methodcaller("update_model_version", name, str(version), description=text)
         self._connection.ask("describe a model", question)
 
-    def _create_model(self, model: StoredModel, experiment_id: str, run_id: str, left_out: list[str]) -> str:
-        tags = _texts("model tag", model.tags, MOST_TAG, left_out) | {SOURCE_MODEL_TAG: model.model_id}
-        params = _texts("model param", model.params, MOST_PARAM, left_out)
+    def _create_model(self, model: StoredModel, experiment_id: str, run_id: str | None, said: Said) -> str:
+        tags = texts_for_mlflow("model tag", model.tags, MOST_TAG, said.changed) | {SOURCE_MODEL_TAG: model.model_id}
+        created = moment(model.created)
+        if created is not None:
+            tags[SOURCE_CREATED_TAG] = created.isoformat(timespec="milliseconds")
+        params = texts_for_mlflow("model param", model.params, MOST_PARAM, said.changed)
         made = self._connection.ask(
             "create a logged model",
             lambda client: client.create_logged_model(
@@ -183,25 +222,27 @@ class MlflowStoreWriter:
             ),
         )
         if model.files is not None:
-            self._upload(model.files, str(made.artifact_location), left_out)
-        status = model.status
-        if status in {"READY", "FAILED"}:
-            question = operator.methodcaller("finalize_logged_model", made.model_id, status)
+            self._upload(model.files, str(made.artifact_location), said)
+        if model.status in {"READY", "FAILED"}:
+            question = operator.methodcaller("finalize_logged_model", made.model_id, model.status)
             self._connection.ask("finish a logged model", question)
+        elif run_id is None:
+            question = operator.methodcaller("set_logged_model_tags", made.model_id, {WHOLE_TAG: "yes"})
+            self._connection.ask("mark a logged model", question)
         return str(made.model_id)
 
-    def _metrics(self, run: StoredRun, models: Mapping[str, str], left_out: list[str]) -> list[Any]:
+    def _metrics(
+        self, metrics: Sequence[Measurement], from_run: Sequence[StoredModel], models: Mapping[str, str], said: Said
+    ) -> list[Any]:
         """Return MLflow's metrics: those of a logged model name it, and stand for the run's equal ones."""
         entities = mlflow_module("mlflow.entities")
-        renamed: dict[str, str] = {}
-        measured = [(None, one) for one in run.metrics]
-        own = [(models[model.model_id], one) for model in run.models for one in model.metrics]
-        keys = accepted_texts({one.key: one.key for _, one in (*measured, *own)}, MOST_TAG, renamed, [])
-        names = {original: accepted for accepted, original in keys.items()}
-        left_out += [f"metric {original!r} is called {name!r}" for name, original in renamed.items()]
-        linked = {_place(one) for _, one in own}
-        plain = [(model, one) for model, one in measured if _place(one) not in linked]
-        return [_metric(entities, replace(one, key=names[one.key]), model) for model, one in (*plain, *own)]
+        own = [(models[model.model_id], one) for model in from_run for one in model.metrics]
+        names = accepted_names([*metrics, *(one for _, one in own)], said)
+        linked = {place_of(one) for _, one in own}
+        plain = (
+            [(None, one) for one in metrics if place_of(one) not in linked] if linked else [(None, m) for m in metrics]
+        )
+        return [mlflow_metric(entities, replace(one, key=names[one.key]), model) for model, one in (*plain, *own)]
 
     def _log(self, run_id: str, metrics: Sequence[Any], params: Mapping[str, str], tags: Mapping[str, str]) -> None:
         """Log within MLflow's limits per call: 1,000 metrics, 100 params, 100 tags, 1,000 of all."""
@@ -209,12 +250,12 @@ class MlflowStoreWriter:
         told = [entities.Param(key, value) for key, value in params.items()]
         marked = [entities.RunTag(key, value) for key, value in tags.items()]
         room = METRICS_PER_CALL if not told and not marked else METRICS_PER_CALL - PARAMS_PER_CALL - TAGS_PER_CALL
-        slices = (_slices(metrics, room), _slices(told, PARAMS_PER_CALL), _slices(marked, TAGS_PER_CALL))
+        slices = (slices_of(metrics, room), slices_of(told, PARAMS_PER_CALL), slices_of(marked, TAGS_PER_CALL))
         for some_metrics, some_params, some_tags in itertools.zip_longest(*slices, fillvalue=()):
             batch = {"metrics": some_metrics, "params": some_params, "tags": some_tags}
             self._connection.ask("log a batch", operator.methodcaller("log_batch", run_id, **batch))
 
-    def _datasets(self, run_id: str, run: StoredRun, left_out: list[str]) -> None:
+    def _datasets(self, run_id: str, run: StoredRun, said: Said) -> None:
         if not run.datasets:
             return
         entities = mlflow_module("mlflow.entities")
@@ -228,12 +269,12 @@ class MlflowStoreWriter:
         try:
             self._connection.ask("log datasets", lambda client: client.log_inputs(run_id, inputs))
         except MlflowRefusedError as error:
-            left_out.append(f"its datasets: {error.message}")
+            said.lost.append(f"its datasets: {error.message}")
 
-    def _outputs(self, run_id: str, models: Mapping[str, str]) -> None:
-        if models:
+    def _outputs(self, run_id: str, made: Sequence[tuple[str, int]]) -> None:
+        if made:
             entities = mlflow_module("mlflow.entities")
-            outputs = [entities.LoggedModelOutput(model_id, 0) for model_id in models.values()]
+            outputs = [entities.LoggedModelOutput(model_id, step) for model_id, step in made]
             self._connection.ask("link models to a run", lambda client: client.log_outputs(run_id, outputs))
 
     def _end(self, run_id: str, run: StoredRun) -> None:
@@ -245,73 +286,43 @@ class MlflowStoreWriter:
             self._connection.ask("set a status", lambda client: client.update_run(run_id, status="SCHEDULED"))
         self._connection.ask("mark a run", lambda client: client.set_tag(run_id, WHOLE_TAG, "yes"))
 
-    def _upload(self, files: StoredFiles, location: str, left_out: list[str]) -> None:
-        """Copy plain files one by one; MLflow would follow links in a folder. A file that cannot be read is named."""
+    def _upload(self, files: StoredFiles, location: str, said: Said) -> None:
+        """Copy plain files one by one; MLflow would follow links in a folder. A file that cannot be read is named.
+
+        Raises:
+            MlflowRefusedError: there is no room: the run stays unfinished, and the next import writes it anew.
+
+        """
         registry = mlflow_module("mlflow.store.artifact.artifact_repository_registry")
         repository = registry.get_artifact_repository(location, tracking_uri=self._connection.uri)
         for name in files.names:
             file, folder = str(files.root / name), posixpath.dirname(name) or None
-            upload = functools.partial(repository.log_artifact, file, folder)
             try:
                 with (files.root / name).open("rb"):
                     pass
             except OSError as error:
-                left_out.append(f"its file {name}: {error.strerror or error}")
+                said.lost.append(f"its file {name}: {error.strerror or error}")
                 continue
+            upload = functools.partial(_kept_open, functools.partial(repository.log_artifact, file, folder))
             try:
                 within(UPLOAD_SECONDS, self._connection.uri, "upload a file", upload)
             except MlflowRefusedError as error:
-                left_out.append(f"its file {name}: {error.message}")
+                said.lost.append(f"its file {name}: {error.message}")
 
 
-def readable_history(text: str, run_id: str, models: Mapping[str, str]) -> str:
-    """Return the tag in which MLflow 2 keeps a run's models, with the ids of today, and as JSON whatever its length."""
+def _kept_open(upload: Callable[[], None]) -> None:
+    """Upload; a full disk concerns every later write too, so it is MLflow that is away, and not one bad file."""
     try:
-        entries = json.loads(text)
-    except ValueError:
-        return text[:MOST_TAG]
-    if not isinstance(entries, list):
-        return text[:MOST_TAG]
-    known = [entry | {"run_id": run_id} for entry in entries if isinstance(entry, dict)]
-    for entry in known:
-        if entry.get("model_id") in models:
-            entry["model_id"] = models[entry["model_id"]]
-    short = [
-        {key: entry[key] for key in ("run_id", "artifact_path", "utc_time_created", "model_id") if key in entry}
-        for entry in known
-    ]
-    for form in (known, short, *(short[-keep:] for keep in range(len(short) - 1, 0, -1))):
-        said = json.dumps(form)
-        if len(said) <= MOST_TAG:
-            return said
-    return "[]"
+        upload()
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
+            raise MlflowUnreachableError(
+                f"There is no room for artifacts: {error.strerror}.",
+                advice="Make room and import again; what is there is kept.",
+            ) from None
+        raise
 
 
-def _texts(what: str, texts: Mapping[str, str], most: int, left_out: list[str]) -> dict[str, str]:
-    """Return params or tags as MLflow accepts them, and say what had to be changed."""
-    renamed: dict[str, str] = {}
-    cut: list[str] = []
-    found = accepted_texts(texts, most, renamed, cut)
-    left_out += [f"{what} {original!r} is called {name!r}" for name, original in renamed.items()]
-    left_out += [f"{what} {one} was cut at {most} characters" for one in cut if not one.startswith(HISTORY_TAG)]
-    return found
-
-
-def _place(one: Measurement) -> tuple[Any, ...]:
-    return (one.key, one.timestamp, one.step, repr(one.value))
-
-
-def _metric(entities: Any, one: Measurement, model_id: str | None) -> Any:
-    return entities.Metric(
-        one.key,
-        one.value,
-        max(one.timestamp, 0),  # MLflow refuses metrics before 1970
-        one.step,
-        model_id=model_id,
-        dataset_name=one.dataset_name if model_id else None,
-        dataset_digest=one.dataset_digest if model_id else None,
-    )
-
-
-def _slices(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    return (values[start : start + size] for start in range(0, len(values), size))
+def _is_whole(model: Any) -> bool:
+    """Tell whether a logged model without a run is all there."""
+    return str(model.status) in {"READY", "FAILED"} or WHOLE_TAG in model.tags
