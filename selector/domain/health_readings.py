@@ -144,7 +144,9 @@ def _of_classes(name: str, rows: _Rows, *, per_class: bool) -> Measured:
     found = [_class_reading(name, rows, None)]
     if per_class:
         confusion, alone = _confusion(truth, rows.answers, None), replace(metric, average="binary")
-        found += [_share(alone, confusion, i, f"{_alone(metric)} of class {c}") for i, c in enumerate(truth.classes)]
+        own = truth.positive if metric.average == "binary" else None  # that class is the metric itself
+        named = [(i, c) for i, c in enumerate(truth.classes) if i != own]
+        found += [_share(alone, confusion, i, f"{_alone(metric)} of class {c}") for i, c in named]
     found += [_class_reading(f"{name} where {where}", rows, mask) for where, mask in truth.slices.items()]
     said = tuple(r for r in found if r.value is not None or r.of)
     return Measured(said, truth.rows, _counts(truth, rows.answers), _estimate(truth, rows.answers), rows.answers.notes)

@@ -204,7 +204,7 @@ def _take(look: _Look, watching: Watching, batch: Batch, name: str, key: str) ->
             look.health = skipped(look.health, name, look.now)
         return
     look.batches += 1
-    look.notes += [f"{batch.id}: {note}" for note in batch.notes]
+    look.notes += [f"{batch.id}: {note}" for note in found.notes]
     look.health, changes = take(
         look.health, name, found.measured, at=batch.at, patience=look.policy.patience, now=look.now
     )

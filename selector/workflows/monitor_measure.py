@@ -91,10 +91,17 @@ class Watching:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One batch, measured, with the drift of its inputs (None where it has none)."""
+    """One batch, measured.
+
+    Attributes:
+        drift: of its inputs; None where it has none.
+        notes: which rows were left out.
+
+    """
 
     measured: Measured
     drift: tuple[Drift, ...] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorable:
@@ -111,7 +118,7 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
         found = logged_reading(watching.metric, batch.metrics, key=key, rows=batch.rows, name=reference.name)
         if isinstance(found, Unscorable):
             return found
-        return Seen(Measured((found,), batch.rows, notes=batch.notes))
+        return Seen(Measured((found,), batch.rows), notes=batch.notes)
     answers, made = _answers(watching, batch), _truth(batch, watching)
     if isinstance(answers, Unscorable):
         return answers
@@ -132,7 +139,7 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
     if watching.policy.drift and reference.bins and batch.features is not None:
         columns = feature_columns(batch.features, batch.features.rows)
         moved = drift(reference.bins, columns, watching.policy.patience.false_alarm_every)
-    return Seen(replace(measured, notes=(*batch.notes, *notes, *measured.notes)), moved)
+    return Seen(measured, moved, (*batch.notes, *notes))
 
 
 def _answers(watching: Watching, batch: Batch) -> Predictions | Unscorable:

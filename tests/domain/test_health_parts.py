@@ -52,6 +52,7 @@ def test_a_batch_is_measured_as_scikit_learn_measures_it_in_all_and_per_slice_an
     for name, mask in truth.slices.items():
         expected = f1_score(truth.labels[mask], answers[mask])
         assert by_name[f"binary F1 where {name}"].value == pytest.approx(expected)
+    assert "F1 of class Yes" not in by_name  # it is the metric itself
     assert found.counts.f1 == pytest.approx(found.readings[0].value)
     assert found.counts.rows == 400
 

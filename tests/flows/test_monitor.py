@@ -343,3 +343,45 @@ def test_a_hundred_healthy_months_raise_no_more_false_alarms_than_promised(new_w
             production.batch(0.05, rows=200)
         alarms += production.look().health.state == "degraded"
     assert alarms <= 1
+
+
+def test_labels_that_mean_nothing_cost_only_their_rows(watched):
+    made = watched.batch(0.05)
+    labels = made.labels.copy()
+    labels[:3] = "Maybe"
+    watched.source.given[-1] = replace(made, labels=labels, notes=("2 of 402 rows have no label",))
+    found = watched.look()
+    assert found.health.watched[0].rows == 397
+    assert found.document["notes"] == [
+        "day 1: 2 of 402 rows have no label",
+        "day 1: 3 rows have labels that mean nothing: 'Maybe'",
+    ]
+
+
+def test_slices_and_classes_are_watched_on_their_own_and_share_one_promise(watched):
+    watched.policy = replace(watched.policy, on_degraded="alert", per_class=True)
+    for _ in range(8):
+        made = watched.batch(0.05, rows=800)
+        north = np.arange(800) % 4 == 0
+        said = made.predictions.labels.copy()
+        said[north] = np.where(np.arange(200) % 2 == 0, "Yes", "No")
+        slices = {"region": np.where(north, "north", "south").astype(object)}
+        watched.source.given[-1] = replace(made, predictions=Predictions(said), slices=slices)
+    found = watched.look()
+    assert [m["name"] for m in found.document["monitors"]] == [
+        "binary F1",
+        "F1 of class No",
+        "binary F1 where region=north",
+        "binary F1 where region=south",
+    ]
+    health = {m["name"]: m["health"] for m in found.document["monitors"]}
+    assert health["binary F1 where region=north"] == "degraded"
+    assert health["binary F1 where region=south"] == "healthy"
+    assert "over all 4 monitored metrics" in found.text
+
+
+def test_a_class_with_a_floor_of_its_own_is_held_to_it(watched):
+    watched.policy = replace(watched.policy, on_degraded="alert", per_class=(("No", 0.99),))
+    found = watched.days(6, 0.05)
+    floors = {m["name"]: (m["floor"], m["health"]) for m in found.document["monitors"]}
+    assert floors["F1 of class No"] == (0.99, "degraded")
