@@ -88,7 +88,7 @@ class SocketSettings(Section):
     group: Word | None = Field(
         default=None,
         description="A group whose members may use it. Default: only the daemon's own user and root.",
-        examples=["mlops"],
+        examples=["mlflow-selector"],
     )
 
     def known_at(self, state: Path) -> Path:

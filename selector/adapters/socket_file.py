@@ -42,7 +42,8 @@ def bound(path: Path, group: str | None = None) -> socket.socket:
         with _short(new) as address:
             made.bind(address)
         try:
-            if number != -1:
+            # A hardened unit may not change owners; where the group is the service's own, it need not.
+            if number not in (-1, new.stat().st_gid):
                 os.chown(new, -1, number)
             new.chmod(OWNER_ONLY if number == -1 else WITH_GROUP)
             made.listen(128)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import json
 import os
 import shutil
@@ -273,6 +274,20 @@ def _as_somebody(path, **more):
         **more,
     )
     return done.stdout + done.stderr
+
+
+def test_the_group_of_the_service_itself_needs_no_right_to_change_owners(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("selector.adapters.socket_file.os.chown", refused)
+    with Ear(tmp_path / "s", group=grp.getgrgid(os.getegid()).gr_name) as ear:
+        assert ear.source.trouble() is None
+        assert stat.S_IMODE(ear.path.stat().st_mode) == 0o660
+    other = next(g.gr_name for g in grp.getgrall() if g.gr_gid != os.getegid())
+    with Ear(tmp_path / "t", group=other) as ear:
+        assert "Operation not permitted" in ear.source.trouble()
+        assert not list(tmp_path.iterdir())
 
 
 def test_an_unknown_group_is_a_trouble_and_stops_nothing(tmp_path):
