@@ -47,7 +47,7 @@ def daemon(
     first = [config]
 
     def again() -> Configuration:
-        return first.pop() if first else load(config.path) if config.path else config
+        return first.pop() if first else load(config.path, service=True) if config.path else config
 
     @contextmanager
     def wired(current: Configuration, running: Daemon) -> Iterator[Parts]:

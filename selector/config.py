@@ -89,6 +89,7 @@ class Configuration(Section):
     _folder: Path = PrivateAttr(default_factory=Path.cwd)
     _secrets: frozenset[str] = PrivateAttr(default_factory=frozenset)
     _tracking_from: str = PrivateAttr(default="default")
+    _absent: frozenset[Location] = PrivateAttr(default_factory=frozenset)
 
     @property
     def path(self) -> Path | None:
@@ -104,6 +105,16 @@ class Configuration(Section):
     def secrets(self) -> frozenset[str]:
         """The values that references stood for; they must never be shown."""
         return self._secrets
+
+    @property
+    def absent(self) -> tuple[Location, ...]:
+        """Where credentials are missing that only the service has."""
+        return tuple(sorted(self._absent, key=str))
+
+    @property
+    def channels(self) -> tuple[NotifySettings, ...]:
+        """Who can be told from here: all of `notify` but what needs a credential that only the service has."""
+        return tuple(n for i, n in enumerate(self.notify) if not any(a[:2] == ("notify", i) for a in self._absent))
 
     @property
     def tracking_from(self) -> str:
@@ -142,12 +153,15 @@ def find(option: Path | None = None, environment: Mapping[str, str] | None = Non
     )
 
 
-def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Configuration:
+def load(
+    path: Path | None = None, environment: Mapping[str, str] | None = None, *, service: bool = False
+) -> Configuration:
     """Read and check a configuration file.
 
     Args:
         path: the file; None looks in the usual places, see `find`.
         environment: for ${env:…} and MLFLOW_TRACKING_URI; the process's own where it is None.
+        service: who reads is the service, which needs every credential; others do without those of its channels.
 
     Raises:
         ConfigurationError: missing, unreadable or wrong; all that is wrong at once, with line and column.
@@ -157,7 +171,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] | None = None)
     path = find(path, environment).expanduser()
     document = parse(path, read_text(path))
     folder = path.absolute().parent
-    expansion = expand(document.data, folder, environment)
+    expansion = expand(document.data, folder, environment, service=service)
     problems = [*document.problems, *expansion.problems]
     configuration: Configuration | None = None
     try:
@@ -229,6 +243,7 @@ def _families(models: dict[str, Any]) -> list[Problem]:
 def _remember(configuration: Configuration, path: Path, expansion: Expansion) -> Configuration:
     """Keep where the values came from, so that what was a reference is never shown."""
     configuration._path = path  # noqa: SLF001 - the loader of this very class
+    configuration._absent = frozenset(expansion.absent)  # noqa: SLF001 - the same
     passwords = {unquote(p) for _, _, address in _addresses(configuration) if (p := _password(address))}
     if configuration.webhook is not None:
         passwords.add(configuration.webhook.secret)
@@ -267,6 +282,7 @@ def _masked(value: Any) -> Any:
 def warnings(configuration: Configuration) -> list[str]:
     """Return what is allowed and still worth knowing, one sentence each."""
     found = literal_passwords(configuration)
+    found += [f"{'.'.join(map(str, a))}: its credential is only there in the service" for a in configuration.absent]
     if configuration.notify:
         found.append("notify: notifications are kept, and not sent by this version")
     return found

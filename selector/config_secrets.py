@@ -13,6 +13,10 @@ from selector.config_yaml import Location, Problem
 _REFERENCE = re.compile(r"\$\{([^{}:]*):([^{}]*)\}")
 _LOOKALIKE = re.compile(r"\$\{[^{}]*\}?")
 _MAX_SECRET_BYTES = 1 << 16
+FOR_THE_SERVICE = ("notify", "webhook")
+"""What only the service uses, so that whoever works beside it can do without."""
+
+ABSENT = "absent"
 KINDS = ("env", "file", "credential")
 
 
@@ -23,26 +27,39 @@ class Expansion:
     Attributes:
         origins: where a reference was, and the text as it was written.
         secrets: the values that references stood for, where they can be secret.
+        absent: where credentials are missing that only the service has, and that only the service needs.
 
     """
 
     data: Any
     origins: dict[Location, str] = field(default_factory=dict)
     secrets: set[str] = field(default_factory=set)
+    absent: set[Location] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
+    missing: set[Location] = field(default_factory=set)
 
 
-def expand(data: Any, folder: Path, environment: Mapping[str, str]) -> Expansion:
+class _OnlyInServiceError(ValueError):
+    """A credential that systemd hands to the service and to nobody else."""
+
+
+def expand(data: Any, folder: Path, environment: Mapping[str, str], *, service: bool = True) -> Expansion:
     """Return the data with references in its strings replaced; keys are left alone.
 
     Args:
         data: nested dicts, lists, strings and None.
         folder: where relative paths of ${file:…} start.
         environment: for ${env:…}, and for CREDENTIALS_DIRECTORY, which systemd sets (systemd.exec, LoadCredential=).
+        service: who reads is the service; anybody else may be without the credentials of its channels.
 
     """
     expansion = Expansion(data=None)
     expansion.data = _walk(data, (), folder, environment, expansion)
+    if service:
+        return expansion
+    lenient = {p.location for p in expansion.problems if p.location[:1] in {(name,) for name in FOR_THE_SERVICE}}
+    expansion.absent = {location for location in lenient if location in expansion.missing}
+    expansion.problems = [p for p in expansion.problems if p.location not in expansion.absent]
     return expansion
 
 
@@ -64,7 +81,9 @@ def _replace(text: str, location: Location, folder: Path, environment: Mapping[s
             value = _resolve(reference.group(1), reference.group(2), folder, environment)
         except ValueError as error:
             out.problems.append(Problem(location, str(error)))
-            return ""
+            if isinstance(error, _OnlyInServiceError):
+                out.missing.add(location)
+            return ABSENT
         found.append((reference.group(1), value))
         return value
 
@@ -105,7 +124,7 @@ def _credential(name: str, environment: Mapping[str, str]) -> str:
     if "/" in name or name in (".", ".."):
         raise ValueError(f"the credential name {name!r} must not be a path")
     if not folder:
-        raise ValueError(
+        raise _OnlyInServiceError(
             f"the credential {name} is only there under systemd (LoadCredential={name}:PATH);"
             " CREDENTIALS_DIRECTORY is not set"
         )

@@ -45,7 +45,7 @@ def run(
     SIGHUP reads the configuration again; a broken one is reported, and the old one stays in force. SIGUSR1 looks at
     everything now. With --once, --json prints what the turn came to; the exit code is 1 where something failed.
     """
-    configuration = session().configuration()
+    configuration = session().configuration(service=not dry_run)
     if dry_run:
         show(_watched(configuration), "\n".join(_watched_lines(configuration)), as_json=as_json)
         return 0

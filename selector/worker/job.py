@@ -116,10 +116,18 @@ def _ways_out() -> list[str]:
     attempts = {
         "reads /etc/hostname": lambda: Path("/etc/hostname").read_bytes(),
         "makes sockets": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM).close(),
-        "reads another process's environment": lambda: Path(f"/proc/{os.getppid()}/environ").read_bytes(),
+        "reads another process's environment": lambda: _environment_of(os.getppid()),
         "changes files' modes": lambda: Path("/nonexistent/file").chmod(0o600),
     }
     return [name for name, attempt in attempts.items() if _works(attempt)]
+
+
+def _environment_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/environ").read_bytes()
+    except FileNotFoundError:
+        # That process is there; systemd's ProtectProc=invisible hides it, which is as good as forbidding it.
+        raise PermissionError from None
 
 
 def _works(attempt: Callable[[], object]) -> bool:

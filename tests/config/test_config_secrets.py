@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from selector.config import literal_passwords, load
+from selector.config import literal_passwords, load, warnings
 from selector.errors import ConfigurationError
 
 MODEL = "models:\n  churn:\n    metric: f1\n"
@@ -76,9 +76,23 @@ def test_a_host_name_from_the_environment_is_no_secret_but_a_password_is(tmp_pat
 def test_a_reference_to_nothing_names_key_and_line(tmp_path, reference, said):
     path = written(tmp_path, f'notify: [{{url: "x://{reference}"}}]\n')
     with pytest.raises(ConfigurationError) as caught:
-        load(path, {})
+        load(path, {}, service=True)
     assert said in caught.value.message
     assert f"{path}:4:16: " in caught.value.message
+
+
+def test_a_person_beside_the_service_does_without_the_credentials_of_its_channels(tmp_path):
+    path = written(tmp_path, 'notify: [{url: "x://${credential:hook}"}, {url: "json://localhost"}]\n')
+    found = load(path, {})
+    assert [c.url for c in found.channels] == ["json://localhost"]
+    assert any("notify.0.url: its credential is only there in the service" in w for w in warnings(found))
+    assert found.masked()["notify"][0]["url"] == "x://${credential:hook}"
+
+
+def test_what_everybody_needs_is_missed_by_everybody(tmp_path):
+    path = written(tmp_path, 'mlflow: {tracking_uri: "http://u:${credential:token}@h"}\n')
+    with pytest.raises(ConfigurationError, match="only there under systemd"):
+        load(path, {})
 
 
 def test_an_error_never_shows_what_a_reference_stands_for(tmp_path):
