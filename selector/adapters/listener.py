@@ -90,7 +90,7 @@ class Listener:
         if self._thread is not None:
             return
         self._tried.clear()
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._main()), name=self.what, daemon=True)
+        self._thread = threading.Thread(target=self._run, name=self.what, daemon=True)
         self._thread.start()
         self._tried.wait(STOP_SECONDS)
 
@@ -112,6 +112,15 @@ class Listener:
     def clients(self) -> int:
         """How many are connected now."""
         return len(self._there())
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except Exception:
+            self._trouble = f"{self.what} ended in a way that was not foreseen"
+            log.exception("%s.", self._trouble)
+        finally:
+            self._tried.set()
 
     async def _main(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()

@@ -348,6 +348,17 @@ def test_an_address_that_is_taken_is_tried_again_and_stops_nothing(monkeypatch, 
         taken.close()
 
 
+def test_a_listener_that_breaks_down_is_a_trouble_and_stops_nothing(caplog):
+    def broken():
+        raise ValueError("embedded null byte")
+
+    listener = Listener("The address", broken, None)
+    listener.start()
+    assert listener.trouble() == "The address ended in a way that was not foreseen"
+    assert "embedded null byte" in caplog.text
+    listener.stop()
+
+
 def test_a_listener_can_be_stopped_twice_without_a_start_and_started_again():
     site = Site()
     site.listener.stop()
