@@ -36,6 +36,7 @@ class Reference:
         bins: how its features were spread.
         classes: class labels as the holdout spells them; empty for a regression.
         positive: index of the positive class.
+        rules: digest of the configured rules that the floors follow from.
 
     """
 
@@ -46,6 +47,7 @@ class Reference:
     bins: tuple[Bins, ...] = ()
     classes: tuple[str, ...] = ()
     positive: int | None = None
+    rules: str = ""
 
 
 @dataclass(frozen=True, slots=True)

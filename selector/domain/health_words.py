@@ -96,10 +96,11 @@ def settle(health: Health, alerts: Sequence[Alert]) -> tuple[Health, tuple[Alert
     return replace(health, open=tuple(still), untold=(*health.untold, *news)), tuple(news)
 
 
-def leave(model: str, health: Health, at: datetime) -> tuple[Alert, ...]:
-    """Return what is resolved because the champion it was about is no longer champion."""
+def leave(model: str, health: Health, at: datetime, *, same: bool = False) -> tuple[Alert, ...]:
+    """Return what is resolved because somebody else is champion, or (`same`) because other floors hold for it."""
     ended = [key for key in health.open if key != alert_key(model, "silent", None)]
-    text = f"Version {health.version} is no longer the champion of {model}."
+    gone = f"Version {health.version} is no longer the champion of {model}."
+    text = f"Other floors hold for {model} now; its watch starts anew." if same else gone
     return tuple(AlertResolved(key, model, _about(key, model), text, at) for key in ended)
 
 

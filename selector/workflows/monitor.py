@@ -30,7 +30,7 @@ from selector.workflows.house import House, Setup
 from selector.workflows.monitor_act import Acted, act, collect
 from selector.workflows.monitor_document import health_document, health_text, kept_health
 from selector.workflows.monitor_measure import Watching, fetching, measure_batch
-from selector.workflows.monitor_reference import champion_candidate, refer
+from selector.workflows.monitor_reference import champion_candidate, refer, rules_digest
 from selector.workflows.observe import REIGN_ENDS
 from selector.workflows.select_champion import select
 
@@ -134,10 +134,18 @@ def told(house: House, model: str, alerts: Sequence[Alert]) -> None:
 
 
 def _begin(look: _Look, candidate: Candidate, version: int) -> None:
-    """Start a new watch where somebody else is champion than before."""
-    if look.health.version == version:
-        return
+    """Start a new watch where somebody else is champion than before, or where other floors are configured."""
     setup = look.setup
+    same = look.health.version == version
+    if same and look.health.reference.rules == rules_digest(setup, look.policy):
+        return
+    if same:
+        referred = refer(look.house, setup, look.policy, candidate)
+        look.notes += [*referred.notes, "other floors are configured; the watch starts anew"]
+        anew = begun(look.health, version, referred.reference, look.now)
+        look.health = replace(anew, began=look.health.began, after=look.health.after)
+        look.health, _ = settle(look.health, leave(setup.model, look.health, look.now, same=True))
+        return
     news = leave(setup.model, look.health, look.now) if look.health.version is not None else ()
     look.health, _ = settle(look.health, news)
     referred = refer(look.house, setup, look.policy, candidate)

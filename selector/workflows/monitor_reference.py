@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import math
@@ -20,6 +21,7 @@ from selector.domain.health_watch import Reading
 from selector.domain.intervals import wilson
 from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import SCORES_TAG, Candidate, ModelVersion, Predictions, Truth
+from selector.domain.plain import plain
 from selector.errors import MlflowUnreachableError, SelectorError
 from selector.ports import Features
 from selector.workflows.evaluate import evaluate
@@ -98,8 +100,16 @@ def refer(house: House, setup: Setup, policy: MonitorPolicy, champion: Candidate
         bins=bins,
         classes=classes,
         positive=positive,
+        rules=rules_digest(setup, policy),
     )
     return Referred(reference, tuple(notes))
+
+
+def rules_digest(setup: Setup, policy: MonitorPolicy) -> str:
+    """Return a digest of everything configured that floors follow from; another one starts the watch anew."""
+    rules = [policy.metric or setup.policy.metric, policy.minimum, policy.drop, policy.relative_drop]
+    text = json.dumps(plain([*rules, policy.per_class, policy.slices, policy.drift, setup.holdout]), sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def promotion_score(champion: Candidate, metric: Metric) -> float | None:

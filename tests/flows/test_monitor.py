@@ -129,6 +129,7 @@ def test_alerts_are_given_until_somebody_takes_them_over(watched):
 def test_looking_again_without_anything_new_writes_nothing(watched):
     watched.days(3, 0.05)
     before, writes = watched.world.store._health["churn"], list(watched.world.registry.writes)
+    watched.world.store.keep_health = lambda *_: pytest.fail("it wrote")
     found = watched.look()
     assert found.news is False
     assert watched.world.store._health["churn"] == before
@@ -385,3 +386,17 @@ def test_a_class_with_a_floor_of_its_own_is_held_to_it(watched):
     found = watched.days(6, 0.05)
     floors = {m["name"]: (m["floor"], m["health"]) for m in found.document["monitors"]}
     assert floors["F1 of class No"] == (0.99, "degraded")
+
+
+def test_another_floor_in_the_configuration_holds_from_the_next_look_on(watched):
+    found = watched.days(3, 0.05)
+    assert found.document["floor"] == pytest.approx(found.document["promoted_with"] - 0.05)
+    watched.policy = replace(watched.policy, minimum=0.99, on_degraded="alert")
+    found = watched.look()
+    assert found.document["floor"] == 0.99
+    assert "the watch starts anew" in found.text
+    assert watched.days(5, 0.05).health.state == "degraded"
+    watched.policy = replace(watched.policy, minimum=None)
+    watched.days(3, 0.05)
+    assert watched.look().health.state == "healthy"
+    assert watched.look().health.open == ()
