@@ -90,7 +90,10 @@ def open_house(
             setups={name: setup(name, settings) for name, settings in config.models.items()},
             spool=spool,
             progress=progress or silent,
-            staging=tuple(Staging(s.folder, s.model, s.experiment) for s in config.staging),
+            staging=tuple(
+                Staging(s.folder, s.model, s.experiment, s.quiet, s.manifest == "required", s.rescan)
+                for s in config.staging
+            ),
             importer=LegacyImporter(registry, registry, clock),
             production=lambda spec, metric: open_production(spec, metric, registry),
             commands=SubprocessCommands(config.state.folder / "commands"),

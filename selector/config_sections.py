@@ -39,6 +39,27 @@ class StagingSettings(Section):
     folder: FilePath = Field(description="The folder to look into.", examples=["models/staging"])
     model: ModelName = Field(description="The registered model that they are for.", examples=["churn"])
     experiment: Word = Field(description="The experiment that they become runs of.", examples=["churn_monitoring"])
+    quiet: Seconds = Field(
+        default=10.0,
+        description="How long files have to stay unchanged before they count as complete.",
+        examples=["10s"],
+    )
+    manifest: Literal["optional", "required"] = Field(
+        default="optional",
+        description="required: take only what a manifest of sha256 digests vouches for; see docs/staging.md.",
+        examples=["optional"],
+    )
+    observer: Literal["auto", "inotify", "polling"] = Field(
+        default="auto",
+        description="Who tells that files came: the kernel, or scans alone. auto: scans alone on network file systems.",
+        examples=["auto"],
+    )
+    rescan: Seconds = Field(
+        default=60.0,
+        ge=1,
+        description="Time between two scans of names and times where nobody tells that files came.",
+        examples=["60s"],
+    )
 
 
 class NotifySettings(Section):

@@ -113,6 +113,7 @@ def apply(
         from migrations import summary  # noqa: PLC0415 - costs more than the help
         from migrations.importer import LegacyImporter, new_batch  # noqa: PLC0415 - the same
         from selector.cli import tables  # noqa: PLC0415 - the same
+        from selector.workflows.imports import imported  # noqa: PLC0415 - the same
 
         batch = new_batch(opened.clock.now())
         importer = LegacyImporter(_writer(opened), opened.registry, opened.clock, layout=layout, timezone=timezone)
@@ -125,8 +126,8 @@ def apply(
                 outcomes += found
                 made = sum(outcome.status == "imported" for outcome in found)
                 if made:
-                    said = f"{made} models imported into experiment {job.experiment} as batch {batch}"
-                    _record(opened, job.model, "imported", said, {"batch": batch, "imported": made})
+                    where: dict[str, Any] = {"model": job.model, "experiment": job.experiment, "batch": batch}
+                    opened.store.append((imported(opened.clock.now(), **where, count=made, actor=actor()),))
     document = summary.apply_document(outcomes, batch) | {"dry_run": dry_run}
     text = tables.imported(document)
     if document["imported"]:

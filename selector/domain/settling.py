@@ -15,8 +15,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-ALL_LOOSE: Final = "."
-"""The name of the entry that all loose files form where one document is about several of them."""
+WHOLE: Final = "."
+"""The name of the entry that all loose files form, or everything, where one document is about several models."""
 
 AGAIN_AFTER: Final = 1.0
 """Seconds that an entry stays unchanged before a manifest that did not match is compared once more."""
@@ -35,9 +35,10 @@ _NOBODY: Final = frozenset({"model", "best", "final", "training", "all", ""})
 _SHARED: Final = re.compile(
     r"((models?|best|final|training|all|test|experiment)[_\-.])*"
     r"(metadata|metrics|meta|info|params|parameters|results|report|summary|comparison|leaderboard|scores|performance"
-    r"|evaluation)|.*(registry|manifest|catalog|models_index).*",
+    r"|evaluation)",
     re.IGNORECASE,
 )
+_REGISTRY: Final = re.compile(r"(registry|manifest|catalog|models_index)[^/]*\.json$", re.IGNORECASE)
 
 
 class Stamp(NamedTuple):
@@ -68,7 +69,7 @@ class StagedEntry:
     """Files that arrive together and are judged together.
 
     Attributes:
-        name: the folder, the loose file that counts most, or `ALL_LOOSE`.
+        name: the folder, the loose file that counts most, or `WHOLE`.
         files: that belong to it, relative to the staging folder.
         unfinished: files under the names that programs give to what they have not finished; never imported.
         others: links, pipes and the like.
@@ -96,8 +97,8 @@ class StagedEntry:
 
     @property
     def loose(self) -> bool:
-        """Whether it consists of files that lie in the staging folder itself."""
-        return self.name == ALL_LOOSE or self.name in self.files
+        """Whether it consists of some of the files that lie in the staging folder itself."""
+        return self.name in self.files
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,13 @@ def entries(listing: Listing) -> tuple[StagedEntry, ...]:
 
     A folder is one entry with all that is below it. A folder that only holds folders (`churn/v1`, `production/…`) is
     not: each of these is an entry. Loose files belong together by their stem, as `churn_model.pkl` and
-    `churn_metrics.json` do; where a document is about several of them, all loose files are one entry.
+    `churn_metrics.json` do; where a document is about several of them, all loose files are one entry, and where a
+    registry lists models, everything is.
     """
+    if any("/" not in name and _REGISTRY.search(name) for name in listing.files):
+        finished = {name: stamp for name, stamp in listing.files.items() if not unfinished_name(name)}
+        unfinished_too = {name: listing.files[name] for name in listing.files.keys() - finished.keys()}
+        return (StagedEntry(WHOLE, finished, unfinished_too, listing.others),)
     places = _places(listing)
     files: dict[str, dict[str, Stamp]] = {}
     unfinished: dict[str, dict[str, Stamp]] = {}
@@ -205,7 +211,7 @@ def _place(folder: str, occupied: set[str]) -> str:
 
 def _loose(files: Mapping[str, Stamp]) -> Iterable[StagedEntry]:
     if any(_is_shared(name) for name in files):
-        return (StagedEntry(ALL_LOOSE, files),)
+        return (StagedEntry(WHOLE, files),)
     groups: dict[str, dict[str, Stamp]] = {}
     for name, stamp in files.items():
         groups.setdefault(_stem(name), {})[name] = stamp

@@ -136,6 +136,8 @@ class Cycle:
         if any(w.everything for w in wakes):
             self.agenda.add(known, now)
         self.agenda.add((m for w in wakes for m in w.models), now)
+        if any(w.everything or w.source == "staging" for w in wakes):
+            self.staged.look_again()
         imported = self._stage(now, troubles)
         events = self._read(now, troubles, thorough=thorough)
         recovered = self._recover(troubles)

@@ -90,6 +90,7 @@ class Staging:
     Attributes:
         quiet: seconds that a file has to stay unchanged before it counts as complete.
         manifest: take only what a manifest of digests vouches for.
+        rescan: seconds between two scans where no hint comes.
 
     """
 
@@ -98,6 +99,7 @@ class Staging:
     experiment: str
     quiet: float = 10.0
     manifest: bool = False
+    rescan: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,5 +266,7 @@ def _make(folder: Path) -> None:
         raise _no_room(folder, error) from error
 
 
-def _no_room(folder: Path, error: OSError) -> StateUnavailableError:
+def _no_room(folder: Path, error: OSError) -> StagingError | StateUnavailableError:
+    if error.errno == errno.ENAMETOOLONG:
+        return StagingError("its path is too long")
     return StateUnavailableError(f"Nothing can be written to {folder}: {error.strerror}.", advice="Make room there.")
