@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from selector.adapters.clock_system import SystemClock
 from selector.adapters.events_database import DatabaseEvents, database_files
+from selector.adapters.events_folder import FolderEvents
 from selector.adapters.events_schedule import Schedule, Schedules
 from selector.adapters.heartbeat_file import HeartbeatFile
 from selector.adapters.lock_file import FileLease
@@ -64,7 +66,7 @@ def daemon(
         ):
             yield Parts(
                 house,
-                Cycle(house, StagedFolders()),
+                Cycle(house, StagedFolders(sleep=time.sleep if once else None)),
                 _daemon_lease(current, house.clock),
                 (*_sources(current), *listening),
                 poll=current.watch.poll,
@@ -94,7 +96,8 @@ def _sources(config: Configuration) -> tuple[WakeUps, ...]:
     timed = {n: Schedule(m.schedule.times, m.schedule.timezone) for n, m in config.models.items() if m.schedule}
     files = database_files((config.mlflow.tracking_uri, config.mlflow.registry_uri))
     written = (DatabaseEvents(files),) if files and config.watch.database_events else ()
-    return (*written, *((Schedules(timed),) if timed else ()))
+    staged = (FolderEvents({s.folder: s.observer for s in config.staging}),) if config.staging else ()
+    return (*written, *staged, *((Schedules(timed),) if timed else ()))
 
 
 def _daemon_lease(config: Configuration, clock: Clock) -> Lease:
