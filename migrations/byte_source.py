@@ -162,7 +162,7 @@ UNPACKERS: Final[Mapping[str, tuple[bytes, Callable[[BinaryIO], BufferedIOBase]]
 
 def compression(head: bytes) -> str:
     """Return the name of the compression that these first bytes announce, or an empty string."""
-    if head[:1] == b"\x78" and len(head) > 1 and int.from_bytes(head[:2], "big") % 31:
+    if head[:1] == b"\x78" and (len(head) < 2 or int.from_bytes(head[:2], "big") % 31):  # noqa: PLR2004  two bytes
         return ""
     return next((name for name, (magic, _) in UNPACKERS.items() if head.startswith(magic)), "")
 

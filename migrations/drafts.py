@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
 from migrations.byte_source import open_regular
 from migrations.folder import Folder
-from migrations.json_files import UnreadableJsonError
 from migrations.metrics import Metrics, read_metrics
 from migrations.mlflow_folder import tree_fingerprint
 from migrations.model import Attachment, ModelFile, StagedModel, Unreadable
+from migrations.names import stage_of
+from migrations.periods import Period, period_of
+from migrations.record import BadDocumentError, recorded
 from migrations.timestamps import CREATED_KEYS, read_times, stamp_in_name
 from migrations.wording import class_to_type
 from selector.domain.model import NOTHING
 
 TYPE_KEYS: Final = ("model_class", "model_type", "algorithm", "type", "estimator", "model_name", "framework")
-PARAM_CONTAINERS: Final = ("hyperparameters", "params", "parameters", "best_params", "model_params", "config")
+PARAM_CONTAINERS: Final = (
+    "hyperparameters", "params", "parameters", "best_params", "model_params", "hdbscan_params", "umap_params", "config",
+)  # fmt: skip
 TAG_KEYS: Final = (
     "model_id", "model_name", "model_class", "version", "model_version", "stage", "created_by", "description", "run_id",
     "experiment_id", "promoted_from", "target", "dataset", "dataset_version", "data_path", "data_sha256", "author",
+    "status", "registry_alias", "model_hash", "threshold", "optimal_threshold",
 )  # fmt: skip
 PATH_KEYS: Final = ("model_path", "model_file", "filename", "primary_filename", "file", "path", "artifact_path")
 MAX_PARAMS: Final = 500
@@ -46,6 +51,8 @@ class Draft:
         model_type: what the layout reads from names.
         home: the folder of the files, where it is another than the one that was read.
         mlflow: a subfolder (or ".") that is an MLflow model folder.
+        tags: facts that the layout reads from names and places; recorded ones win.
+        beside: names of further files that go with the model as they are.
 
     """
 
@@ -58,6 +65,8 @@ class Draft:
     mlflow: Path | None = None
     home: Folder | None = None
     notes: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +78,7 @@ class _Held:
     size: int
     modified: float
     attachments: tuple[Attachment, ...] = ()
+    period: Period | None = None
 
 
 def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel | Unreadable:
@@ -85,14 +95,17 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
     """
     told = {name: what for name in draft.candidates if (what := folder.tell(name)) is not None}
     try:
-        document = {**_documents(draft, folder), **draft.record}
-    except _BadDocumentError as error:
+        read, notes = recorded(draft.documents, folder, (draft.name, draft.model_type, *_stems(told)))
+    except BadDocumentError as error:
         chosen = _choose(told, draft.record)
         return _unreadable(draft, {}, str(error), told[chosen] if chosen else None, timezone)
+    document = {**read, **draft.record}
+    draft = replace(draft, notes=(*draft.notes, *notes), tags=_placed(draft, folder))
+    period = _period(draft, folder)
     chosen = _choose(told, document)
     contents = told.get(chosen) if chosen else None
     if draft.mlflow is not None:
-        return _settle_folder(draft, document, timezone)
+        return _settle_folder(draft, document, timezone, period)
     if chosen is None or contents is None:
         return _unreadable(draft, document, _nothing(told, folder), None, timezone)
     if contents.reason or contents.role != "model":
@@ -100,7 +113,7 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
         return _unreadable(draft, document, reason, contents, timezone)
     path = folder.files[chosen]
     try:
-        fingerprint, size, modified = _fingerprint(path)
+        fingerprint, size, modified = folder.known.ask("digest", path, _fingerprint)
     except OSError as error:
         return _unreadable(draft, document, f"{chosen} cannot be read: {error.strerror or error}", contents, timezone)
     attachments = tuple(
@@ -108,26 +121,31 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
         for name, what in told.items()
         if name != chosen and what.role in {"preprocessor", "data", "model"} and not what.damaged
     )
-    held = _Held(path, fingerprint, size, modified, attachments)
+    beside = tuple(Attachment(folder.files[name], "a file beside it") for name in draft.beside if name in folder.files)
+    held = _Held(path, fingerprint, size, modified, (*attachments, *beside), period)
     return _staged(draft, document, contents, held, timezone)
 
 
-class _BadDocumentError(Exception):
-    """A document about the model cannot be read; the text names it."""
+def _stems(told: Mapping[str, ModelFile]) -> Iterator[str]:
+    """Yield what the models among the files are called."""
+    return (name.rpartition(".")[0] for name, what in told.items() if what.role == "model")
 
 
-def _documents(draft: Draft, folder: Folder) -> dict[str, Any]:
-    """Merge the documents; the first one wins, and `metrics.json` alone counts as metrics."""
-    merged: dict[str, Any] = {}
-    for name in draft.documents:
-        try:
-            read = folder.document(name)
-        except UnreadableJsonError as error:
-            raise _BadDocumentError(f"{name} {error}") from error
-        if not isinstance(read, dict):
-            raise _BadDocumentError(f"{name} is a JSON {type(read).__name__}, not an object")
-        merged = {**read, **merged}
-    return merged
+def _above(draft: Draft, folder: Folder) -> tuple[str, ...]:
+    """Return the names of the entry and of the folders on the way to it, the nearest first."""
+    home = draft.path if draft.path.is_relative_to(folder.root) else folder.path
+    return (*reversed(home.relative_to(folder.root).parts), folder.root.name)
+
+
+def _placed(draft: Draft, folder: Folder) -> Mapping[str, str]:
+    """Add the stage that a folder on the way to the entry is called after."""
+    stage = next((stage for part in _above(draft, folder) if (stage := stage_of(part))), "")
+    return {**({"stage_folder": stage} if stage else {}), **draft.tags}
+
+
+def _period(draft: Draft, folder: Folder) -> Period | None:
+    """Return the quarter, month or day that a folder on the way to the entry is called after."""
+    return next((period for part in _above(draft, folder) if (period := period_of(part))), None)
 
 
 def _choose(told: Mapping[str, ModelFile], document: Mapping[str, Any]) -> str | None:
@@ -185,7 +203,9 @@ def _fingerprint(path: Path) -> tuple[str, int, float]:
         return digest.hexdigest(), size, os.fstat(stream.fileno()).st_mtime
 
 
-def _settle_folder(draft: Draft, document: Mapping[str, Any], timezone: tzinfo) -> StagedModel | Unreadable:
+def _settle_folder(
+    draft: Draft, document: Mapping[str, Any], timezone: tzinfo, period: Period | None
+) -> StagedModel | Unreadable:
     """An MLflow model folder goes as it is; its fingerprint covers all of its files."""
     path = draft.mlflow
     if path is None:
@@ -193,14 +213,14 @@ def _settle_folder(draft: Draft, document: Mapping[str, Any], timezone: tzinfo) 
     contents, fingerprint, size, modified = tree_fingerprint(path)
     if contents.reason:
         return _unreadable(draft, document, contents.reason, contents, timezone)
-    return _staged(draft, document, contents, _Held(path, fingerprint, size, modified), timezone)
+    return _staged(draft, document, contents, _Held(path, fingerprint, size, modified, period=period), timezone)
 
 
 def _staged(
     draft: Draft, document: Mapping[str, Any], contents: ModelFile, held: _Held, timezone: tzinfo
 ) -> StagedModel:
     metrics = read_metrics(document)
-    started, created, time_notes = read_times(document, draft.name, held.modified, timezone)
+    started, created, time_notes = read_times(document, draft.name, held.modified, timezone, held.period)
     beside = tuple(f"{a.path.name} ({a.contains}) goes with it" for a in held.attachments)
     native = contents.model_class in {"lightgbm.basic.Booster", "xgboost.core.Booster"}
     if native and any("preprocessor" in a.contains or "Transformer" in a.contains for a in held.attachments):
@@ -216,8 +236,10 @@ def _staged(
         fingerprint=held.fingerprint,
         size=held.size,
         metrics=metrics.values,
+        container=metrics.container,
+        percent=metrics.percent,
         params=_params(document),
-        tags=_tags(document),
+        tags={**draft.tags, **_tags(document)},
         attachments=held.attachments,
         notes=(*draft.notes, *_metric_notes(metrics), *time_notes, *contents.notes, *beside),
     )

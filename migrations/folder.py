@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from migrations.documents import is_document, read_document
 from migrations.formats import tell
-from migrations.json_files import UnreadableJsonError, read_json
+from migrations.json_files import UnreadableJsonError
+from migrations.known_files import KnownFiles
 from migrations.model import ModelFile
+from migrations.names import goes_with_a_model
 
 MAX_NAMES: Final = 200_000
 
@@ -25,6 +28,7 @@ class Folder:
         files: name to path of regular files, sorted by name.
         folders: names of real subfolders.
         others: name to what it is ("a link", "a named pipe"), never opened.
+        known: what earlier scans learned about files that have not changed since.
 
     """
 
@@ -33,24 +37,34 @@ class Folder:
     files: Mapping[str, Path]
     folders: tuple[str, ...]
     others: Mapping[str, str]
+    known: KnownFiles = field(default_factory=KnownFiles)
     _told: dict[str, ModelFile | None] = field(default_factory=dict)
     _documents: dict[str, Any] = field(default_factory=dict)
 
     def tell(self, name: str) -> ModelFile | None:
-        """Return what the file is; a file that cannot be read is told so."""
+        """Return what the file is; a file that cannot be read is told so.
+
+        A pointer beside the file that it stands for is nothing; one that is called after a scaler or an encoder
+        stands for no model.
+        """
+        if name not in self._told and name.endswith(".dvc") and name.removesuffix(".dvc") in self.files:
+            self._told[name] = None
         if name not in self._told:
             try:
-                self._told[name] = tell(self.files[name])
+                self._told[name] = self.known.ask("what", self.files[name], tell)
             except OSError as error:
                 reason = f"cannot be read: {error.strerror or error}"
                 self._told[name] = ModelFile("", "unknown", reason, damaged=True)
+            told = self._told[name]
+            if told is not None and told.role in {"pointer", "unknown"} and goes_with_a_model(name.partition(".")[0]):
+                self._told[name] = replace(told, role="data", damaged=True)
         return self._told[name]
 
     def document(self, name: str) -> Any:
-        """Return the parsed JSON of the file; raise UnreadableJsonError where it is none."""
+        """Return the parsed JSON or YAML, or the rows of a table; raise UnreadableJsonError where it is damaged."""
         if name not in self._documents:
             try:
-                self._documents[name] = read_json(self.files[name])
+                self._documents[name] = self.known.ask("document", self.files[name], read_document)
             except UnreadableJsonError as error:
                 self._documents[name] = error
         found = self._documents[name]
@@ -68,17 +82,18 @@ class Folder:
         self.model_files()
         return sum(what is not None and what.role == "model" for what in self._told.values())
 
-    def json_names(self) -> list[str]:
-        """Return the names of JSON files that are no models themselves."""
-        return [name for name in self.files if name.lower().endswith(".json") and self.tell(name) is None]
+    def document_names(self) -> list[str]:
+        """Return the names of JSON files that are no models themselves, then of tables and YAML about models."""
+        json = [name for name in self.files if name.lower().endswith(".json") and self.tell(name) is None]
+        return [*json, *(name for name in self.files if is_document(name))]
 
     def without(self, names: frozenset[str]) -> Folder:
         """Return the same folder with fewer files; what is known stays known."""
         left = {name: path for name, path in self.files.items() if name not in names}
-        return Folder(self.path, self.root, left, self.folders, self.others, self._told, self._documents)
+        return Folder(self.path, self.root, left, self.folders, self.others, self.known, self._told, self._documents)
 
 
-def list_folder(path: Path, root: Path) -> Folder:
+def list_folder(path: Path, root: Path, known: KnownFiles | None = None) -> Folder:
     """Read one directory.
 
     Raises:
@@ -100,7 +115,8 @@ def list_folder(path: Path, root: Path) -> Folder:
                 folders.append(entry.name)
             elif kind:
                 others[entry.name] = kind
-    return Folder(path, root, dict(sorted(files.items())), tuple(sorted(folders)), others)
+    remembered = KnownFiles() if known is None else known
+    return Folder(path, root, dict(sorted(files.items())), tuple(sorted(folders)), others, remembered)
 
 
 def _kind(entry: os.DirEntry[str]) -> str:

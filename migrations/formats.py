@@ -78,6 +78,9 @@ def _pointer(path: Path, head: bytes) -> ModelFile | None:
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
         return ModelFile("git-lfs-pointer", "pointer", "is a Git-LFS pointer; the model's bytes are not here")
     if path.suffix == ".dvc":
+        kept = Path(path.stem)
+        if kept.suffix.lower() not in MODEL_SUFFIXES and "model" not in kept.stem.lower():
+            return None
         return ModelFile("dvc-pointer", "pointer", "is a DVC pointer; the model's bytes are not here")
     if head.startswith(b"binf"):
         reason = "is in XGBoost's old binary format, which XGBoost 3 cannot read; save it as UBJSON with an older one"
@@ -108,7 +111,7 @@ def _braces(stream: BinaryIO, head: bytes) -> ModelFile | None:
 def _by_suffix(path: Path, head: bytes) -> ModelFile | None:
     """Files that call themselves models but do not look like one; protocol 0 pickles have no magic."""
     suffix = path.suffix.lower()
-    if suffix not in MODEL_SUFFIXES:
+    if suffix not in MODEL_SUFFIXES or suffix == ".dvc":
         return None
     if suffix in PICKLE_SUFFIXES and head[0] in _TEXT_PICKLE_STARTS:
         with open_regular(path) as stream:

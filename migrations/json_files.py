@@ -68,7 +68,7 @@ def read_json(path: Path) -> Any:
     if not data.strip():
         raise UnreadableJsonError("is empty")
     try:
-        return json.loads(_decoded(data))
+        return json.loads(decoded(data))
     except RecursionError as error:
         raise UnreadableJsonError("is nested too deeply") from error
     except ValueError as error:
@@ -76,7 +76,7 @@ def read_json(path: Path) -> Any:
         raise UnreadableJsonError(flaw or f"is damaged: {str(error).partition(':')[0]}") from error
 
 
-def _decoded(data: bytes) -> str:
+def decoded(data: bytes) -> str:
     """UTF-8 with or without a mark, UTF-16 by its mark, else Windows' Western encoding."""
     if data[:2] in {b"\xff\xfe", b"\xfe\xff"}:
         return data.decode("utf-16")

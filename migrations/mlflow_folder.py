@@ -12,11 +12,11 @@ import yaml
 from migrations.byte_source import open_regular
 from migrations.folder import list_folder
 from migrations.model import ModelFile
+from migrations.yaml_files import load_yaml
 
 MAX_FILES: Final = 2000
 MAX_MLMODEL: Final = 4 << 20
 MAX_DEPTH: Final = 8
-MAX_NESTING: Final = 32
 _DATA_KEYS: Final = ("model_path", "data", "pickled_model", "python_model")
 _CHUNK: Final = 1 << 20
 
@@ -32,28 +32,12 @@ def read_mlmodel(folder: Path) -> dict[str, Any]:
     with open_regular(folder / "MLmodel") as stream:
         text = stream.read(MAX_MLMODEL)
     try:
-        _refuse_nesting(text)
-        loaded = yaml.load(text, Loader=_loader())  # noqa: S506  the loader is libyaml's safe one
-    except (yaml.YAMLError, RecursionError) as error:
+        loaded = load_yaml(text)
+    except yaml.YAMLError as error:
         raise ValueError("MLmodel is no YAML") from error
     if not isinstance(loaded, dict) or not isinstance(loaded.get("flavors"), dict):
         raise ValueError("MLmodel names no flavors")  # noqa: TRY004  a file's content is wrong, not a caller's type
     return loaded
-
-
-def _refuse_nesting(text: bytes) -> None:
-    """Raise ValueError where YAML nests beyond reason: libyaml's loader recurses in C and would end the process."""
-    depth = 0
-    for event in yaml.parse(text, Loader=_loader()):
-        depth += isinstance(event, yaml.events.CollectionStartEvent)
-        depth -= isinstance(event, yaml.events.CollectionEndEvent)
-        if depth > MAX_NESTING:
-            raise ValueError(f"it is nested deeper than {MAX_NESTING}")
-
-
-def _loader() -> Any:
-    """Prefer the safe loader of libyaml, which is ten times faster."""
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, Path]]:

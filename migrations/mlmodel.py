@@ -16,6 +16,7 @@ from migrations.byte_source import open_regular
 from migrations.joblib_envelope import envelope
 from migrations.mlflow_folder import files_below, tree_fingerprint
 from migrations.model import StagedModel
+from migrations.pickle_contents import CLUSTERERS
 from migrations.requirements import installed_version, requirements
 from selector.errors import StagingError
 
@@ -78,7 +79,7 @@ def _pickle(staged: StagedModel) -> _Form:
     before, after = envelope(staged.size, contents.member) if contents.needs_loader else (b"", b"")
     cloud = "cloudpickle" in contents.packages
     packages = ("sklearn", *(("joblib",) if contents.needs_loader else ()))
-    flavors = {
+    flavors: dict[str, Any] = {
         "python_function": {"loader_module": "mlflow.sklearn", "model_path": "model.pkl", "predict_fn": "predict"},
         "sklearn": {
             "code": None,
@@ -88,6 +89,8 @@ def _pickle(staged: StagedModel) -> _Form:
             "skops_trusted_types": None,
         },
     }
+    if contents.model_class and contents.model_class.rpartition(".")[2] in CLUSTERERS:
+        del flavors["python_function"]  # mlflow.pyfunc refuses a model without predict
     return _Form(flavors, "model.pkl", packages, before, after)
 
 
@@ -227,13 +230,15 @@ def _environment(into: Path, pins: tuple[str, ...]) -> None:
 
 def _mlmodel(staged: StagedModel, into: Path, form: _Form) -> None:
     """Write MLmodel with the keys that MLflow 3 writes."""
-    function = {
-        **form.flavors["python_function"],
-        "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
-        "python_version": platform.python_version(),
-    }
+    flavors = dict(form.flavors)
+    if "python_function" in flavors:
+        flavors["python_function"] = {
+            **flavors["python_function"],
+            "env": {"conda": "conda.yaml", "virtualenv": "python_env.yaml"},
+            "python_version": platform.python_version(),
+        }
     document = {
-        "flavors": {**form.flavors, "python_function": function},
+        "flavors": flavors,
         "mlflow_version": installed_version("mlflow") or installed_version("mlflow-skinny"),
         "model_id": None,
         "model_size_bytes": sum(path.stat().st_size for path in into.rglob("*") if path.is_file()),

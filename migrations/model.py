@@ -71,6 +71,8 @@ class StagedModel:
         path: the folder or file as found; identifies the entry.
         model_file: the file with the bytes (a folder for an MLflow model folder).
         metrics: keys and values as recorded; NaN is kept, percent stays percent.
+        container: where the metrics stood in their document; empty where there are none.
+        percent: keys of metrics whose values can only be percentages.
         created_at: aware; becomes the end of the run.
         started_at: aware, not later than created_at; becomes the start of the run.
         fingerprint: sha256 (hex) of the model file's bytes.
@@ -93,6 +95,8 @@ class StagedModel:
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     attachments: tuple[Attachment, ...] = ()
     notes: tuple[str, ...] = ()
+    container: str = ""
+    percent: tuple[str, ...] = ()
 
     @property
     def format(self) -> str:

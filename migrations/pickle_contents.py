@@ -32,8 +32,9 @@ from migrations.pickle_walk import walk_pickle
 
 NO_PREDICT: Final = {
     "xgboost.core.Booster": "is a pickled XGBoost booster, which needs a DMatrix; save it with save_model",
-    "hdbscan.hdbscan_.HDBSCAN": "is an HDBSCAN clusterer, which has no predict",
 }
+CLUSTERERS: Final = frozenset({"HDBSCAN", "DBSCAN", "OPTICS", "AgglomerativeClustering", "SpectralClustering"})
+"""Classes that label the rows they were fitted on and have no predict."""
 _UNPACKING_ERRORS: Final = (EOFError, OSError, zlib.error, lzma.LZMAError)
 
 
@@ -84,6 +85,8 @@ def _told(kind: str, packed: str, walk: Walk) -> ModelFile:
         role, contains, model_class, reason = _top(walk.top)
     if role == "model" and any(module == "__main__" for module, _ in walk.globals):
         reason = "needs a class that was defined in a script (__main__) and is not in the file"
+    if role == "model" and model_class and model_class.rpartition(".")[2] in CLUSTERERS:
+        notes = (*notes, f"a {model_class.rpartition('.')[2]} has no predict: it loads with mlflow.sklearn.load_model")
     outside = [package for package in needed if package not in DISTRIBUTIONS and package != "__main__"]
     if outside:
         notes = (*notes, f"loading it needs the module {', '.join(outside)}")

@@ -9,6 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Final
 
+from migrations.copies import link_copies, resolve_links
 from migrations.drafts import settle
 from migrations.folder import Folder, list_folder
 from migrations.layouts import Layout, layouts
@@ -45,6 +46,7 @@ class _Walk:
         self.notes: list[str] = []
         self.seen: set[Path] = set()
         self.claimed: set[Path] = set()
+        self.links: list[Path] = []
 
     def tree(self, root: Path) -> None:
         """Walk everything below a root, breadth first, folders in order of their names."""
@@ -96,12 +98,15 @@ class _Walk:
             self.unreadable += reading.unreadable
             self.notes += reading.notes
             if reading.whole:
+                self.links += [folder.path / name for name, kind in folder.others.items() if kind == "a link"]
                 return ()
             folder = folder.without(reading.used)
-        self.unreadable += [
-            Unreadable(name, folder.path / name, f"{name} is {kind}; it is not followed or opened", ignored=True)
-            for name, kind in folder.others.items()
-        ]
+        for name, kind in folder.others.items():
+            if kind == "a link":
+                self.links.append(folder.path / name)
+                continue
+            reason = f"{name} is {kind}; it is not followed or opened"
+            self.unreadable.append(Unreadable(name, folder.path / name, reason, ignored=True))
         return tuple(name for name in folder.folders if name not in SKIPPED)
 
 
@@ -138,8 +143,11 @@ def scan(
             walk.read(Folder(path.parent, path.parent, {path.name: path}, (), {}))
         else:
             raise UsageError(f"{given} does not exist.", advice="Give folders or files of a legacy model store.")
+    roots = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolve() would follow links
+    models, unreadable = resolve_links(walk.models, walk.unreadable, sorted(walk.links), roots)
+    models, copies = link_copies(models)
     return Scan(
-        tuple(sorted(walk.models, key=lambda m: (m.created_at, m.name, str(m.path)))),
-        tuple(sorted(walk.unreadable, key=lambda u: (str(u.path), u.name))),
+        tuple(sorted(models, key=lambda m: (m.created_at, m.name, str(m.path)))),
+        tuple(sorted((*unreadable, *copies), key=lambda u: (str(u.path), u.name))),
         tuple(dict.fromkeys(walk.notes)),
     )

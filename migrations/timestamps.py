@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
 
+from migrations.periods import Period
+
 CREATED_KEYS: Final = (
     "registered_at", "created_at", "created_at_utc", "created_timestamp", "creation_timestamp", "saved_at", "timestamp",
     "creation_date", "date_saved", "promotion_timestamp", "training_timestamp", "trained_at", "training_date",
-    "train_date", "last_update", "date",
+    "train_date", "trained_on", "trained_at_utc", "training_time", "training_completed_at", "last_updated",
+    "last_update", "date", "datetime", "created", "run_date", "generated_at", "evaluated_at", "exported_at",
+    "deployed_at",
 )  # fmt: skip
 STARTED_KEYS: Final = ("training_timestamp", "trained_at", "training_date", "train_date")
 _STAMP: Final = re.compile(r"(?<!\d)(\d{8})[_\-T](\d{6})(?!\d)")
@@ -63,7 +67,7 @@ def stamp_in_name(name: str, timezone: tzinfo = UTC) -> datetime | None:
 
 
 def read_times(
-    document: Mapping[str, Any], name: str, modified: float, timezone: tzinfo = UTC
+    document: Mapping[str, Any], name: str, modified: float, timezone: tzinfo = UTC, period: Period | None = None
 ) -> tuple[datetime, datetime, tuple[str, ...]]:
     """Find when a model was started and created.
 
@@ -72,12 +76,13 @@ def read_times(
         name: the legacy name, which may carry a stamp.
         modified: the model file's modification time in epoch seconds, the last resort.
         timezone: for times without a zone.
+        period: the quarter, month or day that a folder is called after.
 
     Returns:
         (started_at, created_at, notes): aware UTC, started_at <= created_at.
 
     """
-    created, note = _created(document, name, modified, timezone)
+    created, note = _created(document, name, modified, timezone, period)
     started = created
     for key in STARTED_KEYS:
         read = parse_time(document.get(key), timezone)
@@ -87,7 +92,7 @@ def read_times(
 
 
 def _created(
-    document: Mapping[str, Any], name: str, modified: float, timezone: tzinfo
+    document: Mapping[str, Any], name: str, modified: float, timezone: tzinfo, period: Period | None
 ) -> tuple[datetime, tuple[str, ...]]:
     for key in CREATED_KEYS:
         read = parse_time(document.get(key), timezone)
@@ -98,4 +103,6 @@ def _created(
     if stamp:
         return stamp, (f"the time is from the name, which has no zone; read as {timezone}",)
     when = datetime.fromtimestamp(modified, UTC)
+    if period is not None:
+        return period.place(when, timezone)
     return when, ("the time is the file's modification time; nothing else records one",)

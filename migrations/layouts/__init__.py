@@ -13,6 +13,8 @@ from typing import Final
 
 from migrations.layouts import (
     bare_files,
+    dated_folder,
+    dvc_files,
     mlflow_model,
     model_folder,
     named_metrics,
@@ -28,8 +30,10 @@ __all__ = ["ENTRY_POINT_GROUP", "Layout", "Reading", "layouts"]
 ENTRY_POINT_GROUP: Final = "mlflow_selector.layouts"
 BUILT_IN: Final[tuple[Layout, ...]] = (
     staging_folder.LAYOUT,
+    dated_folder.LAYOUT,
     mlflow_model.LAYOUT,
     registry_file.LAYOUT,
+    dvc_files.LAYOUT,
     stem_pairs.LAYOUT,
     named_metrics.LAYOUT,
     model_folder.LAYOUT,

@@ -7,7 +7,7 @@ from typing import Final
 from migrations.drafts import Draft
 from migrations.folder import Folder
 from migrations.layouts.layout import Reading
-from migrations.layouts.staging_folder import DOCUMENTS
+from migrations.record import about
 
 
 class MlflowModel:
@@ -24,7 +24,7 @@ class MlflowModel:
             name=f"{folder.path.parent.name}/{folder.path.name}" if plain else folder.path.name,
             path=folder.path,
             candidates=(),
-            documents=tuple(name for name in DOCUMENTS if name in folder.files),
+            documents=about(folder),
             mlflow=folder.path,
         )
         return Reading((draft,), frozenset(folder.files), whole=True)

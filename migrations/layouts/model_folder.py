@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Any, Final
 
-from migrations.drafts import Draft
+from migrations.drafts import PATH_KEYS, TYPE_KEYS, Draft, base_name
 from migrations.folder import Folder
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
-from migrations.layouts.staging_folder import DOCUMENTS, not_read
+from migrations.layouts.neighbours import NEIGHBOURS, neighbours
+from migrations.layouts.staging_folder import not_read
+from migrations.metrics import read_metrics
+from migrations.model import ModelFile
+from migrations.names import VERSION, family, stage_of
+from migrations.record import DOCUMENTS, about
+from migrations.wording import class_to_type
 
-VERSION: Final = re.compile(r"(v|version[_\-]?)?\d+([._]\d+)*", re.IGNORECASE)
-STAGES: Final = frozenset(
-    {
-        "staging",
-        "production",
-        "archived",
-        "champion",
-        "challenger",
-        "current",
-        "latest",
-        "best",
-        "candidate",
-        "rollback",
-    }
-)
 MODEL_KEYS: Final = frozenset(
     {"model_type", "model_name", "model_id", "model_path", "model_class", "model_version", "algorithm", "metrics",
      "performance_metrics", "performance", "hyperparameters", "f1", "f1_score", "accuracy"}
 )  # fmt: skip
 ROOTS: Final = frozenset({"models", "model", "artifacts", "saved_models", "model_store", "outputs"})
+ELSEWHERE: Final = frozenset(
+    {*NEIGHBOURS, "eval", "docs", "config", "configs", "data", "tests"} - {"artifacts", "outputs"}
+)
+BEST_KEYS: Final = ("best_model", "best_model_name", "selected_model", "champion", "winner", "best")
 
 
 class ModelFolder:
@@ -42,29 +37,110 @@ class ModelFolder:
         """Claim a folder where a document and one model, or a document that speaks of a model, lie together."""
         told = folder.model_files()
         models = [name for name, what in told.items() if what.role in {"model", "unknown", "pointer"}]
-        documents = tuple(name for name in DOCUMENTS if name in folder.files and name in folder.json_names())
-        named = folder.path.name.lower() in STAGES or VERSION.fullmatch(folder.path.name) is not None
+        documents = tuple(name for name in about(folder) if name in DOCUMENTS or _speaks(folder, name))
+        named = bool(stage_of(folder.path.name)) or VERSION.fullmatch(folder.path.name) is not None
         count = max(len(models), folder.model_count())
         if count > 1 and not (named and documents and any(name.startswith("model.") for name in models)):
-            if documents:
-                note = f"{documents[0]} in {folder.path} may be about any of {count} models and is not read"
-                return Reading(notes=(note,))
+            return self._one_of_several(folder, told, documents, count) if documents else None
+        if not models and not _describes_one(folder, documents):
             return None
-        if not models and not any(self._speaks(folder, name) for name in documents):
-            return None
+        if not documents and models and not named:
+            return _with_neighbours(folder, models[0], tuple(told)) if count == 1 else None
         if not documents and not (named and models):
             return None
         path = folder.files[models[0]] if models and _is_root(folder) else folder.path
         draft = Draft(_name(folder, models), path, tuple(told), documents, notes=not_read(folder))
         return Reading((draft,), frozenset({*told, *documents}))
 
-    def _speaks(self, folder: Folder, name: str) -> bool:
-        """Return whether a document is about a model; a damaged one in a folder of models counts."""
-        try:
-            document: Any = folder.document(name)
-        except UnreadableJsonError:
-            return True
-        return isinstance(document, dict) and bool(MODEL_KEYS & {str(key) for key in document})
+    def _one_of_several(
+        self, folder: Folder, told: Mapping[str, ModelFile], documents: tuple[str, ...], count: int
+    ) -> Reading | None:
+        """Bind the documents to the model that they declare: by its file, its name, or its class."""
+        drafts: dict[str, tuple[str, ...]] = {}
+        notes = []
+        for document in documents:
+            owner = _owner(folder, told, document)
+            if owner:
+                drafts[owner] = (*drafts.get(owner, ()), document)
+            else:
+                notes.append(f"{document} in {folder.path} may be about any of {count} models and is not read")
+        made = tuple(
+            Draft(owner.rpartition(".")[0], folder.files[owner], (owner,), own, notes=(f"{own[0]} names {owner}",))
+            for owner, own in drafts.items()
+        )
+        return Reading(
+            made, frozenset({*drafts, *(name for own in drafts.values() for name in own)}), notes=tuple(notes)
+        )
+
+
+def _describes_one(folder: Folder, documents: tuple[str, ...]) -> bool:
+    """Return whether documents without a model describe one that should be here, rather than one that is elsewhere."""
+    if folder.path.name.lower() in ELSEWHERE or any(name.lower() in ROOTS for name in folder.folders):
+        return False
+    return any(name in DOCUMENTS and _speaks(folder, name, freely=False) for name in documents)
+
+
+def _owner(folder: Folder, told: Mapping[str, ModelFile], document: str) -> str:
+    """Return the only model that a document declares; empty where it is none or several."""
+    try:
+        read: Any = folder.document(document)
+    except UnreadableJsonError:
+        return ""
+    if not isinstance(read, dict) or not read_metrics(read).values:
+        return ""
+    models = {name: what for name, what in told.items() if what.role == "model"}
+    declared = {base_name(value) for key in PATH_KEYS if isinstance(value := read.get(key), str)}
+    by_file = [name for name in models if name in declared]
+    words = [str(read[key]) for key in (*BEST_KEYS, *TYPE_KEYS) if isinstance(read.get(key), str)]
+    families = {family(word) for word in words}
+    by_name = [name for name in models if family(name.rpartition(".")[0]) in families]
+    by_class = [
+        n for n, what in models.items() if what.model_class and family(class_to_type(what.model_class)) in families
+    ]
+    best = [name for name in models if name.partition(".")[0].lower() in {"best_model", "model"}]
+    about_best = document.lower() in {"model_metadata.json", "metadata.json", "best_model_metadata.json"}
+    for found in (by_file, by_name, by_class, best if about_best else []):
+        if len(found) == 1:
+            return found[0]
+    return ""
+
+
+def _with_neighbours(folder: Folder, model: str, candidates: tuple[str, ...]) -> Reading | None:
+    """Bind the only model of a flat folder to the only document with metrics in the folders beside it."""
+    if not _is_root(folder):
+        return None
+    found = [
+        (home, name, read)
+        for home in neighbours(folder)
+        for name in about(home)
+        if isinstance(read := _read(home, name), dict) and read_metrics(read).values
+    ]
+    if len(found) != 1:
+        return None
+    home, name, read = found[0]
+    note = (f"the numbers are from {home.path / name}, the only ones near the only model",)
+    draft = Draft(model.rpartition(".")[0], folder.files[model], candidates, record=read, notes=note)
+    return Reading((draft,), frozenset(candidates))
+
+
+def _read(folder: Folder, name: str) -> Any:
+    try:
+        return folder.document(name)
+    except UnreadableJsonError:
+        return None
+
+
+def _speaks(folder: Folder, name: str, *, freely: bool = True) -> bool:
+    """Return whether a document is about a model; a damaged one in a folder of models counts."""
+    try:
+        document: Any = folder.document(name)
+    except UnreadableJsonError:
+        return True
+    if isinstance(document, list):
+        return False if name.lower().endswith(".json") else len(document) == 1
+    return isinstance(document, dict) and (
+        bool(MODEL_KEYS & {str(key) for key in document}) or (freely and bool(read_metrics(document).values))
+    )
 
 
 def _is_root(folder: Folder) -> bool:
@@ -76,7 +152,7 @@ def _name(folder: Folder, models: list[str]) -> str:
     here = folder.path
     if _is_root(folder):
         return models[0].partition(".")[0] if models else here.name
-    generic = here.name.lower() in STAGES or VERSION.fullmatch(here.name)
+    generic = stage_of(here.name) or VERSION.fullmatch(here.name)
     if generic and here != folder.root and here.parent.name.lower() not in ROOTS | {""}:
         return f"{here.parent.name}/{here.name}"
     return here.name

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from migrations.drafts import Draft
 from migrations.folder import Folder
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
+from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
+from migrations.names import family, reduced, row_name
 from migrations.timestamps import CREATED_KEYS
 
 GROUPS: Final = (
-    "models",
-    "results",
-    "comparison",
-    "leaderboard",
-    "all_models",
-    "metrics",
-    "model_comparison",
-    "scores",
-)
-ROW_NAMES: Final = ("Model", "model", "model_name", "name", "algorithm")
-BEST_KEYS: Final = ("best_model", "best_model_name", "selected_model", "champion")
+    "models", "results", "comparison", "leaderboard", "all_models", "metrics", "model_comparison", "scores",
+    "all_results", "all_metrics", "model_results", "model_metrics", "performance", "evaluation", "candidates",
+)  # fmt: skip
+BEST_KEYS: Final = ("best_model", "best_model_name", "selected_model", "champion", "winner")
 BEST_STEMS: Final = frozenset({"best", "champion", "final", "production"})
-_ENDING: Final = re.compile(r"(model|classifier|regressor|clf|pipeline|estimator)+$")
+MODEL_FOLDERS: Final = frozenset({"models", "model", "saved_models", "model_store", "artifacts"})
 MAX_RECORDS: Final = 1000
+
+Records = dict[str, tuple[str, Mapping[str, Any]]]
 
 
 class NamedMetrics:
@@ -38,36 +34,51 @@ class NamedMetrics:
     def read(self, folder: Folder) -> Reading | None:
         """Bind each model file to the record with its name; `best_model.*` to the one that is named the best."""
         told = folder.model_files()
-        models = {_key(name.partition(".")[0]): name for name, what in told.items() if what.role == "model"}
+        models = {reduced(name.partition(".")[0]): name for name, what in told.items() if what.role == "model"}
         if not models:
             return None
-        drafts, used = [], set()
-        for document in folder.json_names():
-            try:
-                whole = folder.document(document)
-            except UnreadableJsonError:
-                continue
-            records, best = _records(whole), _best(whole)
-            shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
-            for key, file in models.items():
-                wanted = best if key in BEST_STEMS and key not in records else key
-                if file not in used and wanted in records:
-                    note = (f"the numbers are those of {records[wanted][0]} in {document}",)
-                    record = {**shared, **records[wanted][1]}
-                    drafts.append(
-                        Draft(file.rpartition(".")[0], folder.files[file], (file,), record=record, notes=note)
-                    )
-                    used |= {file, document}
+        drafts: list[Draft] = []
+        used: set[str] = set()
+        for home in (folder, *(neighbours(folder) if folder.path.name.lower() in MODEL_FOLDERS else ())):
+            for document in home.document_names():
+                if used >= set(models.values()):
+                    break
+                made = list(_bound(home, document, folder, {k: f for k, f in models.items() if f not in used}))
+                drafts += made
+                used |= {draft.candidates[0] for draft in made} | ({document} if made and home is folder else set())
         return Reading(tuple(drafts), frozenset(used)) if drafts else None
 
 
-def _key(name: str) -> str:
-    """Reduce a name to what its spellings share: `Random Forest`, `random_forest_model`, `RandomForestClassifier`."""
-    plain = re.sub(r"[^a-z0-9]", "", name.lower())
-    return _ENDING.sub("", plain) or plain
+def _bound(home: Folder, document: str, folder: Folder, models: Mapping[str, str]) -> Iterator[Draft]:
+    """Yield an entry for each model whose record stands in the document."""
+    try:
+        whole = home.document(document)
+    except UnreadableJsonError:
+        return
+    records, best = _records(whole), _best(whole)
+    if not records:
+        return
+    shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
+    for key, file in models.items():
+        wanted = best if key in BEST_STEMS and key not in records else key
+        record = records.get(wanted) or _same_family(records, models, wanted)
+        if record is not None:
+            where = document if home is folder else f"{home.path.name}/{document}"
+            note = (f"the numbers are those of {record[0]} in {where}",)
+            yield Draft(
+                file.rpartition(".")[0], folder.files[file], (file,), record={**shared, **record[1]}, notes=note
+            )
 
 
-def _records(document: Any) -> dict[str, tuple[str, Mapping[str, Any]]]:
+def _same_family(records: Records, models: Mapping[str, str], wanted: str) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the only record of the algorithm that only this one of the files is called after: rf, Random Forest."""
+    if sum(family(key) == family(wanted) for key in models) != 1:
+        return None
+    found = [record for key, record in records.items() if family(key) == family(wanted)]
+    return found[0] if len(found) == 1 else None
+
+
+def _records(document: Any) -> Records:
     """Return records with numbers by reduced name; a name that occurs twice is nobody's."""
     named: list[tuple[str, Any]] = []
     places = [document, *(document.get(group) for group in GROUPS)] if isinstance(document, dict) else [document]
@@ -75,11 +86,11 @@ def _records(document: Any) -> dict[str, tuple[str, Mapping[str, Any]]]:
         if isinstance(place, dict):
             named += list(place.items())[:MAX_RECORDS]
         elif isinstance(place, list):
-            named += [(_row_name(row), row) for row in place[:MAX_RECORDS] if isinstance(row, dict)]
-    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+            named += [(row_name(row), row) for row in place[:MAX_RECORDS] if isinstance(row, dict)]
+    found: Records = {}
     twice = set()
     for name, record in named:
-        key = _key(name)
+        key = reduced(name)
         if key and isinstance(record, dict) and read_metrics(record).values:
             if key in found:
                 twice.add(key)
@@ -87,15 +98,11 @@ def _records(document: Any) -> dict[str, tuple[str, Mapping[str, Any]]]:
     return {key: record for key, record in found.items() if key not in twice}
 
 
-def _row_name(row: Mapping[str, Any]) -> str:
-    return next((row[key] for key in ROW_NAMES if isinstance(row.get(key), str)), "")
-
-
 def _best(document: Any) -> str:
     """Return the reduced name of the model that a document calls the best."""
     if not isinstance(document, dict):
         return ""
-    return _key(next((document[key] for key in BEST_KEYS if isinstance(document.get(key), str)), ""))
+    return reduced(next((document[key] for key in BEST_KEYS if isinstance(document.get(key), str)), ""))
 
 
 LAYOUT: Final = NamedMetrics()

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote
 
-from migrations.drafts import PATH_KEYS, Draft, base_name
+from migrations.drafts import Draft, base_name
 from migrations.folder import Folder, list_folder
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
-from migrations.layouts.staging_folder import DOCUMENTS
+from migrations.layouts.registry_records import Record, age, named_files, records, time_of
 from migrations.metrics import read_metrics
 from migrations.model import Unreadable
-from migrations.timestamps import CREATED_KEYS, parse_time
+from migrations.names import reduced
+from migrations.record import about
+from migrations.timestamps import CREATED_KEYS
 
-FILE_NAME: Final = re.compile(r"(registry|manifest|catalog|models_index)", re.IGNORECASE)
-ID_KEYS: Final = ("model_id", "id")
-NAME_KEYS: Final = ("name", "model_name")
-VERSION_KEYS: Final = ("model_version", "version")
-MAX_RECORDS: Final = 100_000
-MAX_DEPTH: Final = 4
+FILE_NAME: Final = re.compile(
+    r"(registry|manifest|catalog|models_index|model_index|model_versions|versions$)", re.IGNORECASE
+)
 MAX_PARTS: Final = 8
-_VERSION_PART: Final = re.compile(r"\d+|\D+")
 
 
 class RegistryFile:
@@ -36,7 +32,8 @@ class RegistryFile:
 
     def read(self, folder: Folder) -> Reading | None:
         """Bind each file to the newest record that names it; older records' bytes were overwritten."""
-        readings = [self._read(folder, name) for name in folder.json_names() if FILE_NAME.search(name)]
+        names = [n for n in folder.document_names() if n.endswith("json") and FILE_NAME.search(n.rpartition(".")[0])]
+        readings = [self._read(folder, name) for name in names]
         found = [reading for reading in readings if reading is not None]
         if not found:
             return None
@@ -53,31 +50,40 @@ class RegistryFile:
         except UnreadableJsonError as error:
             return Reading(notes=(f"{folder.path / document} {error}",), used=frozenset({document}))
         shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
-        records = [(name, {**shared, **record}) for name, record in _records(whole)]
-        if not records:
+        listed = [replace(record, fields={**shared, **record.fields}) for record in records(whole)]
+        if not listed:
             return None
         finder = _Finder(folder)
-        claims: dict[Path, list[tuple[str, Mapping[str, Any]]]] = {}
+        claims: dict[Path, list[Record]] = {}
         missing: list[Unreadable] = []
-        for name, record in records:
-            path = next((p for recorded in _named_files(record) if (p := finder.find(recorded))), None)
+        for record in listed:
+            path = finder.of(record)
             if path is not None:
-                claims.setdefault(path, []).append((name, record))
+                claims.setdefault(path, []).append(record)
             else:
-                named = ", ".join(dict.fromkeys(base_name(recorded) for recorded in _named_files(record)))
-                missing.append(_lost(folder, document, name, record, f"no model file ({named} is not in the folder)"))
+                missing.append(_lost(folder, document, record, _why(record, document)))
         drafts = []
         for path, held in claims.items():
-            *older, (name, newest) = sorted(held, key=_age)
+            *older, newest = sorted(held, key=age)
             note = (f"{len(held)} records of {document} name {path.name}; only the newest can be about its bytes",)
-            home = finder.folders[path.parent]
-            documents = tuple(d for d in DOCUMENTS if d in home.files) if home is not folder else ()
-            draft = Draft(name, path, (path.name,), documents, newest, home=home, notes=note if older else ())
-            drafts.append(draft)
-            reason = f"{path.name} was overwritten by {name}"
-            missing += [_lost(folder, document, old, lost, reason) for old, lost in older]
+            drafts.append(_draft(folder, finder.folders[path.parent], path, newest, note if older else ()))
+            reason = f"{path.name} was overwritten by {newest.name}"
+            missing += [_lost(folder, document, lost, reason) for lost in older]
         used = {document, *(path.name for path in claims if path.parent == folder.path)}
         return Reading(tuple(drafts), frozenset(used), unreadable=tuple(missing))
+
+
+def _draft(folder: Folder, home: Folder, path: Path, record: Record, notes: tuple[str, ...]) -> Draft:
+    """Take the documents of a folder with one model too, and what lies beside it."""
+    if home is not folder and "MLmodel" in home.files:
+        return Draft(
+            record.name, home.path, tuple(home.files), (), record.fields, home=home, mlflow=home.path, notes=notes
+        )
+    alone = home is not folder and home.model_count() <= 1
+    return Draft(
+        record.name, path, tuple(home.model_files()) if alone else (path.name,), about(home) if alone else (),
+        {**record.fields, "model_file": path.name}, home=home, notes=notes,
+    )  # fmt: skip
 
 
 class _Finder:
@@ -87,10 +93,22 @@ class _Finder:
         self.root = folder
         self.folders: dict[Path, Folder] = {folder.path: folder}
 
+    def of(self, record: Record) -> Path | None:
+        """Return the file that a record names, or the only model where its name and version lead."""
+        recorded = list(named_files(record.fields))
+        found = next((p for path in recorded if (p := self.find(path))), None)
+        if found is not None or recorded:
+            return found or next((p for path in recorded if (p := self._in_folder(_parts(path)))), None)
+        for parts in record.places():
+            for base in ((), ("models",), ("versions",)):
+                if (found := self._in_folder([*base, *parts]) or self._by_stem([*base, *parts])) is not None:
+                    return found
+        return None
+
     def find(self, recorded: str) -> Path | None:
         """Return the file that the longest ending of a recorded path leads to; links are not followed."""
         for spelling in dict.fromkeys((recorded, unquote(recorded))):
-            parts = [part for part in spelling.replace("\\", "/").split("/") if part not in {"", "."}][-MAX_PARTS:]
+            parts = _parts(spelling)
             for start in range(len(parts)):
                 found = self._at(parts[start:])
                 if found is not None:
@@ -98,80 +116,57 @@ class _Finder:
         return None
 
     def _at(self, parts: list[str]) -> Path | None:
+        here = self._down(parts[:-1])
+        if here is None:
+            return None
+        name = parts[-1]
+        return here.files[name] if name in here.files and here.tell(name) is not None else None
+
+    def _in_folder(self, parts: list[str]) -> Path | None:
+        """Return the only model of a folder that the longest ending of a path leads to."""
+        for start in range(len(parts)):
+            here = self._down(parts[start:])
+            if here is not None and here is not self.root:
+                models = [n for n, w in here.model_files().items() if w.role in {"model", "unknown", "pointer"}]
+                return here.files[models[0]] if len(models) == 1 else None
+        return None
+
+    def _by_stem(self, parts: list[str]) -> Path | None:
+        here = self._down(parts[:-1])
+        wanted = reduced(parts[-1])
+        models = here.model_files() if here is not None and wanted else {}
+        found = [n for n, w in models.items() if w.role != "preprocessor" and reduced(n.rpartition(".")[0]) == wanted]
+        return here.files[found[0]] if here is not None and len(found) == 1 else None
+
+    def _down(self, parts: list[str]) -> Folder | None:
         here = self.root
-        for part in parts[:-1]:
+        for part in parts:
             if part not in here.folders:
                 return None
             path = here.path / part
             try:
-                here = self.folders.get(path) or list_folder(path, self.root.root)
+                here = self.folders.get(path) or list_folder(path, self.root.root, self.root.known)
             except OSError:
                 return None
             self.folders[path] = here
-        name = parts[-1]
-        return here.files[name] if name in here.files and here.tell(name) is not None else None
+        return here
 
 
-def _lost(folder: Folder, document: str, name: str, record: Mapping[str, Any], reason: str) -> Unreadable:
+def _parts(recorded: str) -> list[str]:
+    return [part for part in recorded.replace("\\", "/").split("/") if part not in {"", "."}][-MAX_PARTS:]
+
+
+def _why(record: Record, document: str) -> str:
+    named = ", ".join(dict.fromkeys(base_name(recorded) for recorded in named_files(record.fields)))
+    return f"no model file ({named} is not in the folder)" if named else f"no model file ({document} names none)"
+
+
+def _lost(folder: Folder, document: str, record: Record, reason: str) -> Unreadable:
+    fields = record.fields
     return Unreadable(
-        name, folder.path / document, reason, "", str(record.get("model_type") or record.get("algorithm") or ""),
-        read_metrics(record).values, _time(record),
+        record.name, folder.path / document, reason, "", str(fields.get("model_type") or fields.get("algorithm") or ""),
+        read_metrics(fields).values, time_of(fields),
     )  # fmt: skip
-
-
-def _named_files(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the paths of files that a record names, as recorded."""
-    for key in PATH_KEYS:
-        if isinstance(record.get(key), str):
-            yield record[key]
-    artifacts = record.get("artifacts")
-    if isinstance(artifacts, dict):
-        artifacts = [value for key, value in artifacts.items() if "model" in f"{key} {value}".lower()]
-    for value in artifacts if isinstance(artifacts, list) else ():
-        if isinstance(value, str) and ("model" in value.lower() or isinstance(record["artifacts"], dict)):
-            yield value
-
-
-def _records(document: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield (name, record) wherever a file is named, without recursion; records without a name get their key."""
-    todo: deque[tuple[str, Any, int]] = deque([("", document, 0)])
-    yielded = 0
-    while todo and yielded < MAX_RECORDS:
-        name, node, depth = todo.popleft()
-        if isinstance(node, dict):
-            if depth and any(True for _ in _named_files(node)):
-                yielded += 1
-                yield _name(node, name), node
-                continue
-            children = [(f"{name}/{key}" if name and depth > 1 else str(key), value) for key, value in node.items()]
-        elif isinstance(node, list):
-            children = [(f"{name}[{index}]", value) for index, value in enumerate(node)]
-        else:
-            continue
-        if depth < MAX_DEPTH:
-            todo.extend((key, value, depth + 1) for key, value in children if isinstance(value, dict | list))
-
-
-def _name(record: Mapping[str, Any], key: str) -> str:
-    """Return the record's id, else its name with its version, else its place in the document."""
-    ids, names, versions = (_first(record, keys) for keys in (ID_KEYS, NAME_KEYS, VERSION_KEYS))
-    return ids or " ".join(filter(None, (names, versions))) or key
-
-
-def _first(record: Mapping[str, Any], keys: tuple[str, ...]) -> str:
-    return next((str(record[k]) for k in keys if isinstance(record.get(k), str | int) and record[k] != ""), "")
-
-
-def _time(record: Mapping[str, Any]) -> datetime | None:
-    read = next((r for key in CREATED_KEYS if (r := parse_time(record.get(key)))), None)
-    return read[0] if read else None
-
-
-def _age(claim: tuple[str, Mapping[str, Any]]) -> tuple[datetime, list[tuple[int, int, str]]]:
-    """Order by recorded time, then by version with numbers read as numbers (v2.9 before v2.10)."""
-    name, record = claim
-    parts = [(0, int(p), "") if p.isdigit() and len(p) < 10 else (1, 0, p) for p in _VERSION_PART.findall(name)]  # noqa: PLR2004  longer digits are no version
-    return _time(record) or datetime.min.replace(tzinfo=UTC), parts
 
 
 LAYOUT: Final = RegistryFile()

@@ -8,10 +8,9 @@ from typing import Final
 from migrations.drafts import Draft
 from migrations.folder import Folder
 from migrations.layouts.layout import Reading
+from migrations.record import DOCUMENTS, about
 
 STAMPED: Final = re.compile(r"(?P<type>.+?)[_\-]\d{8}[_\-T]?\d{6}")
-DOCUMENTS: Final = ("metadata.json", "model_metadata.json", "meta.json", "info.json", "metrics.json", "params.json",
-                    "training_metadata.json")  # fmt: skip
 
 
 class StagingFolder:
@@ -32,7 +31,7 @@ class StagingFolder:
             name=folder.path.name,
             path=folder.path,
             candidates=candidates,
-            documents=tuple(name for name in DOCUMENTS if name in folder.files),
+            documents=about(folder),
             model_type=found["type"],
             mlflow=mlflow,
             notes=not_read(folder),

@@ -28,7 +28,7 @@ class StemPairs:
         """Claim the models that have a document with their stem, and preprocessors with that stem."""
         told = folder.model_files()
         documents: dict[str, list[str]] = {}
-        for name in folder.json_names():
+        for name in folder.document_names():
             base = name.rpartition(".")[0]
             stem = _JSON_ENDING.sub("", base)
             if stem.lower() not in GENERIC:

@@ -269,3 +269,20 @@ def test_the_real_churn_store_is_imported_as_expected(tmp_path, importer, mlflow
                 assert got.metrics[key] == wanted[key]
     copies = [o.name for o in outcomes.values() if o.copy_of]
     assert sorted(copies) == ["random_forest_20251010_141228", "xgboost_20250820_104648", "xgboost_20250820_114557"]
+
+
+def test_a_clusterer_without_predict_is_imported_with_its_numbers_and_loads(
+    mlflow, rows, tmp_path, importer, mlflow_sqlite
+):
+    from sklearn.cluster import HDBSCAN  # noqa: PLC0415  only here
+
+    folder = tmp_path / "bt-fixed" / "2024_q3"
+    folder.mkdir(parents=True)
+    fitted = HDBSCAN(min_cluster_size=3, copy=True).fit(rows[0])
+    (folder / "hdbscan_model.pkl").write_bytes(pickle.dumps(fitted))
+    (folder / "model_metadata.json").write_text('{"metrics": {"silhouette_score": 0.4}}')
+    registry = MlflowRegistry(mlflow_sqlite)
+    (outcome,) = importer(registry).import_folder(tmp_path, "HDBSCAN-bt-fixed", "clusters")
+    assert (outcome.status, dict(outcome.metrics)) == ("imported", {"silhouette_score": 0.4})
+    fetched = registry.fetch(registry.registered_model("HDBSCAN-bt-fixed").version(1).source, tmp_path / "fetched")
+    assert (mlflow.sklearn.load_model(str(fetched)).labels_ == fitted.labels_).all()

@@ -1,0 +1,47 @@
+"""Is this recorded value a number, and does its key alone say that it is a metric?"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_METRIC_WORD: Final = re.compile(
+    r"(^|[_\-. ])(f1|f2|f1score|fbeta|accuracy|acc|precision|recall|auc|auroc|roc|prc|mae|mse|rmse|mape|smape|r2|loss"
+    r"|logloss|score|kappa|mcc|gini|ks|silhouette|brier|rate|error|sensitivity|specificity|contamination)($|[_\-. @])",
+    re.IGNORECASE,
+)
+_NO_METRIC: Final = re.compile(r"threshold|learning_rate|_id$|seed|version|n_estimators", re.IGNORECASE)
+_CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z][a-z])")
+_NUMBER_TEXT: Final = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d{1,3})?", re.ASCII)
+
+
+def number(value: Any) -> float | None:
+    """Return a recorded number as float; None for anything else, and for integers beyond a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def text_number(text: str) -> float | None:
+    """Return the number that a text spells: "0.87", "0,87", "87 %" (which is 0.87); None for any other text."""
+    plain = text.strip()
+    share = plain.endswith("%")
+    plain = plain.removesuffix("%").strip()
+    if len(plain) > 40 or not _NUMBER_TEXT.fullmatch(plain):  # noqa: PLR2004  longer than any float
+        return None
+    read = float(plain.replace(",", "."))
+    return read / 100 if share else read
+
+
+def stands_for_itself(key: str, value: Any) -> bool:
+    """Take numbers under the names of metrics; arrays of numbers are taken too, to be named as left out."""
+    spaced = _CAMEL.sub("_", key)
+    if isinstance(value, list):
+        return bool(value) and number(value[0]) is not None
+    if isinstance(value, str) and text_number(value) is None:
+        return False
+    numeric = isinstance(value, str) or number(value) is not None
+    return numeric and bool(_METRIC_WORD.search(spaced)) and not _NO_METRIC.search(key)
