@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from selector.adapters.registry_memory_filter import matches
+from selector.adapters.registry_memory_filter import matches, parsed
 from selector.adapters.registry_memory_state import KilledError, MemoryState, ModelState
 from selector.domain.finished import Finished, Outline, imprint
 from selector.domain.model import (
@@ -58,13 +58,13 @@ class MemoryRegistry(MemoryState):
 
     def runs(self, experiments: Sequence[str], filter_string: str = "") -> tuple[Run, ...]:
         """Return all runs of the experiments that match these names or globs, newest first."""
-        self._read()
+        there = self.experiments_like(experiments)
+        if there:
+            parsed(filter_string)  # a wrong filter is refused also where there are no runs
         chosen = [
             run
             for run in self._runs.values()
-            if run.run_id not in self._deleted
-            and any(run.experiment == one or fnmatch.fnmatchcase(run.experiment, one) for one in experiments)
-            and matches(run, filter_string)
+            if run.run_id not in self._deleted and run.experiment in there and matches(run, filter_string)
         ]
         return tuple(sorted(chosen, key=_age, reverse=True))
 
@@ -87,6 +87,7 @@ class MemoryRegistry(MemoryState):
     def registered_model(self, name: str) -> RegisteredModel | None:
         """Return the registered model with all versions and aliases, or None."""
         self._read()
+        _check_name(name)
         model = self._models.get(name)
         if model is None:
             return None
@@ -144,8 +145,7 @@ class MemoryRegistry(MemoryState):
 
     def create_registered_model(self, name: str) -> None:
         """Create it; harmless where it exists."""
-        if not name.strip() or "/" in name or ":" in name:
-            raise MlflowRefusedError(f"Invalid model name {name!r}. Names cannot be empty or contain '/' or ':'.")
+        _check_name(name)
         self._reach()
         if name not in self._models:
             with self._write(f"create_registered_model {name}"):
@@ -179,6 +179,8 @@ class MemoryRegistry(MemoryState):
 
     def delete_alias(self, name: str, alias: str) -> None:
         """Remove the alias; harmless where it is not set."""
+        if not _ALIAS.fullmatch(alias):
+            raise MlflowRefusedError(f"Invalid alias {alias!r}.")
         model = self._model(name)
         with self._write(f"delete_alias {name} {alias}"):
             model.aliases.pop(alias, None)
@@ -192,8 +194,10 @@ class MemoryRegistry(MemoryState):
 
     def delete_version(self, name: str, version: int) -> None:
         """Delete one version for good; harmless where it is gone."""
-        model = self._model(name)
-        if version in model.versions:
+        self._reach()
+        _check_name(name)
+        model = self._models.get(name)
+        if model is not None and version in model.versions:
             with self._write(f"delete_version {name} {version}"):
                 del model.versions[version]
                 for alias in [alias for alias, number in model.aliases.items() if number == version]:
@@ -303,6 +307,11 @@ class MemoryRegistry(MemoryState):
         run_id, _, model_name = uri.removeprefix("runs:/").partition("/")
         run = self._runs.get(run_id)
         return next((model.uri for model in reversed(run.models) if model.name == model_name), uri) if run else uri
+
+
+def _check_name(name: str) -> None:
+    if not name.strip() or "/" in name or ":" in name:
+        raise MlflowRefusedError(f"Invalid model name {name!r}. Names cannot be empty or contain '/' or ':'.")
 
 
 def _finished(run: Run) -> Finished:

@@ -28,6 +28,19 @@ _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 
+_KINDS = {
+    "metric": "metric",
+    "param": "param",
+    "parameter": "param",
+    "tag": "tag",
+    "attribute": "attribute",
+    "attr": "attribute",
+    "run": "attribute",
+}
+_NUMERIC = frozenset({"start_time", "end_time"})
+_ATTRIBUTES = _NUMERIC | {"status", "run_id", "run_name"}
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
 
 def matches(run: Run, filter_string: str) -> bool:
     """Tell whether the run meets all clauses joined by AND; an empty filter chooses everything.
@@ -36,20 +49,41 @@ def matches(run: Run, filter_string: str) -> bool:
         MlflowRefusedError: a clause that this part of the syntax does not know.
 
     """
-    clauses = re.split(r"\s+AND\s+", filter_string.strip(), flags=re.IGNORECASE) if filter_string.strip() else []
-    return all(_meets(run, clause) for clause in clauses)
+    return all(_meets(run, *clause) for clause in parsed(filter_string))
 
 
-def _meets(run: Run, clause: str) -> bool:
+def parsed(filter_string: str) -> list[tuple[str, str, str, str]]:
+    """Return the clauses as (metric, param, tag or attribute; key; comparison; value).
+
+    Raises:
+        MlflowRefusedError: a clause that this part of the syntax does not know.
+
+    """
+    text = filter_string.strip()
+    return [_parsed(clause) for clause in re.split(r"\s+AND\s+", text, flags=re.IGNORECASE)] if text else []
+
+
+def _parsed(clause: str) -> tuple[str, str, str, str]:
     match = _CLAUSE.match(clause)
     if match is None:
         raise MlflowRefusedError(f"Invalid clause in filter string: {clause!r}.")
-    kind, key = match["kind"].lower().rstrip("s"), match["key"].strip('`"')
+    kind = _KINDS[match["kind"].lower().rstrip("s")]
+    key, value = match["key"].strip('`"'), match["value"] or ""
     how = re.sub(r"\s+", " ", match["how"].upper())
+    if kind == "attribute" and key not in _ATTRIBUTES:
+        raise MlflowRefusedError(f"Invalid attribute key {key!r}.")
+    numeric = kind == "metric" or key in _NUMERIC
+    if numeric and (how not in _COMPARE or not _NUMBER.fullmatch(value)):
+        raise MlflowRefusedError(f"Expected a number and one of {', '.join(_COMPARE)} in {clause!r}.")
+    if not numeric and value and value[0] not in "'\"":
+        raise MlflowRefusedError(f"Expected a quoted text in {clause!r}.")
+    return kind, key, how, value.strip("'\"")
+
+
+def _meets(run: Run, kind: str, key: str, how: str, text: str) -> bool:
     found = _value(run, kind, key)
     if how in {"IS NULL", "IS NOT NULL"}:
         return (found is None) == (how == "IS NULL")
-    text = (match["value"] or "").strip("'\"")
     if found is None:
         return False
     if how in {"LIKE", "ILIKE"}:
@@ -65,13 +99,11 @@ def _meets(run: Run, clause: str) -> bool:
 def _value(run: Run, kind: str, key: str) -> Any:
     if kind == "metric":
         return run.metrics.get(key)
-    if kind in {"param", "parameter"}:
+    if kind == "param":
         return run.params.get(key)
     if kind == "tag":
         return run.tags.get(key)
     known: dict[str, Any] = {"status": run.status, "run_id": run.run_id, "run_name": run.name}
     for name, time in (("start_time", run.started_at), ("end_time", run.ended_at)):
         known[name] = round(time.timestamp() * 1000) if time else None
-    if key not in known:
-        raise MlflowRefusedError(f"Invalid attribute key {key!r}.")
     return known[key]
