@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,9 +20,14 @@ from selector.adapters.production_values import moment_in
 from selector.errors import ProductionError
 from selector.ports_production import Batch, SourceSpec, Unusable
 
+_LOG = logging.getLogger(__name__)
+
 PARQUET = (".parquet", ".pq")
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".csv.bz2", ".csv.xz", *PARQUET)
 ROWS_A_PIECE = 20_000
+MOST_BYTES = 512 << 20
+"""A batch is read as a whole; one that is larger than this is refused."""
+
 SHOWN = 8
 
 
@@ -60,14 +66,18 @@ class BatchFolder:
         for file in _files(Path(spec.where)):
             if file.name in known:
                 continue
-            try:
-                if spec.prediction or spec.probability:
-                    columns, notes = self._columns(file)
-                    yield from answered(file.name, spec, columns, at=file.at, arrived=file.arrived, notes=notes)
-                else:
-                    yield _with_features(file, spec)
-            except _UNREADABLE as error:
-                yield Unusable(file.name, _sentence(error))
+            yield from self._read(file)
+
+    def _read(self, file: _File) -> list[Batch | Unusable]:
+        """Return the batches of one file. Parsers and decompressors fail in ways of their own; each costs one file."""
+        spec = self._spec
+        try:
+            if not spec.prediction and not spec.probability:
+                return [_with_features(file, spec)]
+            columns, notes = self._columns(file)
+            return list(answered(file.name, spec, columns, at=file.at, arrived=file.arrived, notes=notes))
+        except Exception as error:  # noqa: BLE001 - told as the reason why this one file is not used
+            return [Unusable(file.name, _sentence(error))]
 
     def _columns(self, file: _File) -> tuple[Columns, tuple[str, ...]]:
         spec = self._spec
@@ -82,7 +92,7 @@ class BatchFolder:
             try:
                 frame, notes = _frame(file.path, dtype=str)
                 columns = _texts(frame, [spec.id, spec.label])
-            except _UNREADABLE as error:
+            except Exception as error:  # noqa: BLE001 - the same
                 yield Unusable(file.name, _sentence(error))
                 continue
             waiting.append((file, (columns, notes)))
@@ -121,7 +131,8 @@ class BatchFolder:
                 frame, _ = _frame(file.path, dtype=str)
                 names = [n for n in self._answer_columns() if n in frame.columns or n not in spec.slices]
                 columns = _texts(frame, [spec.id, *names])
-            except _UNREADABLE:
+            except Exception as error:  # noqa: BLE001 - the same; labels whose predictions were in it are told
+                _LOG.warning("The predictions %s cannot be read: %s", file.path, _sentence(error))
                 continue
             empty = np.full(len(frame), None, dtype=object)
             parts = [columns.get(name, empty) for name in self._answer_columns()]
@@ -156,12 +167,14 @@ def _frame(path: Path, **options: Any) -> tuple[Any, tuple[str, ...]]:
     import pandas as pd  # noqa: PLC0415  only a batch needs it
 
     before = path.stat()
+    if before.st_size > MOST_BYTES:
+        raise ValueError(f"it is larger than {MOST_BYTES >> 20} MiB; split it")
     if path.name.lower().endswith(PARQUET):
         frame, skipped = pd.read_parquet(path), 0
     else:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            frame = pd.read_csv(path, on_bad_lines="warn", **options)
+            frame = pd.read_csv(path, on_bad_lines="warn", low_memory=False, **options)
         skipped = sum(str(w.message).count("Skipping line") for w in caught)
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
@@ -234,15 +247,19 @@ class FrameFeatures:
 
 
 def _plain_types(frame: Any) -> Any:
-    """Return the frame with columns that hold nothing as numbers, as the holdout's reader has them."""
-    empty = [name for name in frame.columns if frame[name].isna().all()]
-    return frame.astype(dict.fromkeys(empty, "float64")) if empty else frame
+    """Return the frame with columns that Arrow can hold: what is empty as numbers, and what is mixed as text."""
+    made = {}
+    for name in frame.columns:
+        column = frame[name]
+        if column.isna().all():
+            made[name] = column.astype("float64")
+        elif (
+            column.dtype.kind == "O" and len(kinds := set(map(type, column.dropna()))) and kinds not in ({bool}, {str})
+        ):
+            made[name] = column.map(_text)
+    return frame.assign(**made) if made else frame
 
 
 def _sentence(error: Exception) -> str:
     text = " ".join(str(error).split())
     return text[:300] or type(error).__name__
-
-
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, OverflowError, UnicodeError, ArithmeticError)
-"""What pandas and pyarrow raise for files that are no tables; pyarrow's own errors are ValueErrors or OSErrors."""

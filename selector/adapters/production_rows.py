@@ -50,7 +50,7 @@ def answered(
         return
     for version, mask in _by_version(columns, spec, usable):
         yield Batch(
-            id=batch if not spec.version else f"{batch}#{version}",
+            id=batch if not spec.version else f"{batch}#{'?' if version is None else version}",
             at=at,
             arrived=arrived,
             labels=labels[mask],

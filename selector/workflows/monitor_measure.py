@@ -124,11 +124,11 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
         return answers
     if isinstance(made, Unscorable):
         return made
-    truth, kept, notes = made
+    truth, answers, notes = _understood(made, answers)
     measured = read_batch(
         watching.metric,
         truth,
-        answers if kept.all() else _only(answers, kept),
+        answers,
         threshold=threshold_of(watching.setup, watching.champion.candidate),
         per_class=bool(watching.policy.per_class),
         name=reference.name,
@@ -172,6 +172,25 @@ def _truth(batch: Batch, watching: Watching) -> tuple[Truth, npt.NDArray[np.bool
     settled = codes[kept] if regression else codes[kept].astype(np.int64)
     slices = {name: mask[kept] for name, mask in _slices(batch).items()}
     return Truth(batch.id, settled, classes, positive, slices=slices), kept, notes
+
+
+def _understood(
+    made: tuple[Truth, npt.NDArray[np.bool_], tuple[str, ...]], answers: Predictions
+) -> tuple[Truth, Predictions, tuple[str, ...]]:
+    """Return the rows whose label and answer both mean something; answers in words are spelled as the labels are."""
+    truth, kept, notes = made
+    answers = answers if kept.all() else _only(answers, kept)
+    if answers.labels is None or not truth.classes or answers.labels.dtype.kind not in "UO":
+        return truth, answers, notes
+    codes, strange = _codes(answers.labels.astype(object), truth)
+    known = np.isfinite(codes)
+    if not strange or not known.any():
+        return truth, answers, notes
+    slices = {name: mask[known] for name, mask in truth.slices.items()}
+    words = np.array(truth.classes)[codes[known].astype(np.int64)]
+    left = replace(_only(answers, known), labels=words)
+    said = f"{int((~known).sum())} rows have answers that mean nothing: {', '.join(strange)}"
+    return replace(truth, labels=truth.labels[known], slices=slices), left, (*notes, said)
 
 
 def _of_classes(watching: Watching) -> bool:

@@ -386,6 +386,40 @@ def test_batches_are_ordered_by_the_time_in_their_names_not_by_their_arrival(tmp
     assert [b.id for b in rows(tmp_path)] == ["b_20250902.csv", "b_20250903_0030.csv", "b_20250903_0130.csv"]
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_a_file_with_damaged_bytes_is_a_batch_or_a_reason_and_never_an_error(tmp_path, seed):
+    random = np.random.default_rng(seed)
+    name = ("2025-09-01.csv", "2025-09-01.csv.gz", "2025-09-01.parquet")[seed % 3]
+    frame = pd.DataFrame({"Churn": ["Yes", "No"] * 50, "said": ["Yes", "No"] * 50, "age": range(100)})
+    frame.to_parquet(tmp_path / name) if name.endswith("parquet") else frame.to_csv(tmp_path / name, index=False)
+    content = bytearray((tmp_path / name).read_bytes())
+    for place in random.integers(0, len(content), 8):
+        content[place] = random.integers(256)
+    (tmp_path / name).write_bytes(content[: random.integers(1, len(content) + 1)] if seed % 2 else content)
+    for prediction in ("said", ""):
+        for one in rows(tmp_path, prediction=prediction):
+            if isinstance(one, Unusable):
+                assert one.reason
+            elif one.features is not None:
+                assert sum(pa.ipc.open_stream(p).read_all().num_rows for p in one.features.batches()) == one.rows
+
+
+def test_columns_of_mixed_values_travel_as_text(tmp_path):
+    pd.DataFrame({"Churn": ["Yes", "No", "No"], "age": ["1", "old", None], "empty": [None] * 3}).to_csv(
+        tmp_path / "2025-09-01.csv", index=False
+    )
+    (batch,) = rows(tmp_path, prediction="")
+    (piece,) = batch.features.batches()
+    assert pa.ipc.open_stream(piece).read_all().to_pydict() == {"age": ["1", "old", None], "empty": [None] * 3}
+
+
+def test_a_file_that_is_too_large_for_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("selector.adapters.metrics_batches.MOST_BYTES", 10)
+    answered(tmp_path)
+    (bad,) = rows(tmp_path)
+    assert "it is larger than" in bad.reason
+
+
 # SQL
 
 

@@ -359,6 +359,25 @@ def test_labels_that_mean_nothing_cost_only_their_rows(watched):
     ]
 
 
+def test_answers_that_mean_nothing_cost_only_their_rows(watched):
+    made = watched.batch(0.05)
+    said = made.predictions.labels.copy()
+    said[:3] = "??"
+    watched.source.given[-1] = replace(made, predictions=Predictions(said))
+    found = watched.look()
+    assert found.health.watched[0].rows == 397
+    assert found.document["notes"] == ["day 1: 3 rows have answers that mean nothing: '??'"]
+
+
+def test_answers_of_0_and_1_mean_the_words_of_the_holdout(watched):
+    made = watched.batch(0.05)
+    flags = np.where(made.predictions.labels == "Yes", "1", "0")
+    watched.source.given[-1] = replace(made, predictions=Predictions(flags))
+    found = watched.look()
+    assert found.document["notes"] == []
+    assert found.health.watched[0].last > 0.8
+
+
 def test_slices_and_classes_are_watched_on_their_own_and_share_one_promise(watched):
     watched.policy = replace(watched.policy, on_degraded="alert", per_class=True)
     for _ in range(8):
