@@ -103,6 +103,7 @@ class StoredRun:
         files: its artifacts; None where there are none.
         models: the logged models that came from it.
         outputs: ids of the logged models that it says it made, with the step.
+        inputs: ids of the logged models that it used, where it was read back; a store tells them as `ModelUse`.
         address: where its artifacts were, as written in the store.
 
     """
@@ -121,6 +122,7 @@ class StoredRun:
     files: StoredFiles | None = None
     models: tuple[StoredModel, ...] = ()
     outputs: tuple[tuple[str, int], ...] = ()
+    inputs: tuple[str, ...] = ()
     address: str = ""
 
 

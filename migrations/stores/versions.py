@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 from urllib.parse import quote
 
 from migrations.stores.addresses import address_of
@@ -15,9 +15,6 @@ from selector.domain.model import BATCH_TAG, SOURCE_TAG, RegisteredModel
 from selector.errors import MlflowRefusedError
 from selector.ports import Registry
 from selector.ports_store import CARRYING_TAG, SOURCE_CREATED_TAG, SOURCE_RUN_TAG, SOURCE_VERSION_TAG, StoreWriter
-
-if TYPE_CHECKING:
-    from migrations.stores.carry import Carrier
 
 STAGES: Final = frozenset({"Staging", "Production", "Archived"})
 MOST_GAP: Final = 1000
@@ -30,6 +27,13 @@ OBJECT_STORES: Final = frozenset(
 )
 """Addresses that mean the same from every machine; MLflow takes them as the source of a version."""
 _FORBIDDEN = re.compile(r"[/:]")
+
+
+class Arrived(Protocol):
+    """What is in MLflow already, by the ids of the store."""
+
+    run_ids: dict[str, str]
+    model_ids: dict[str, str]
 
 
 @dataclass(slots=True)
@@ -57,16 +61,21 @@ class _Model:
 
 @dataclass(slots=True)
 class CarryVersions:
-    """Carries the registered models of one store, after its runs."""
+    """Carries the registered models of one store, after its runs.
+
+    Attributes:
+        numbers: name and number in MLflow of each version that is there, by those in the store.
+
+    """
 
     source: SourceStore
     writer: StoreWriter
     registry: Registry
     batch: str
     dry_run: bool = False
-    _numbers: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
+    numbers: dict[tuple[str, int], tuple[str, int]] = field(default_factory=dict)
 
-    def carry(self, runs: Carrier, outcome: StoreOutcome) -> None:
+    def carry(self, runs: Arrived, outcome: StoreOutcome) -> None:
         """Carry all registered models; what cannot be carried is noted with its reason."""
         for source in self.source.registered():
             if source.prompt:
@@ -81,13 +90,13 @@ class CarryVersions:
                 rest = [version for version in source.versions if version.version not in done]
                 outcome.versions += [VersionOutcome(source.name, v, "failed", error.message) for v in rest]
 
-    def _model(self, source: SourceRegistered, runs: Carrier, outcome: StoreOutcome) -> None:
+    def _model(self, source: SourceRegistered, runs: Arrived, outcome: StoreOutcome) -> None:
         model = self._prepared(source, runs, outcome)
         for version in source.versions:
             made = self._version(model, version, runs, outcome)
             if made.version is not None:
                 model.numbers[version.version] = made.version
-                self._numbers[source.name, version.version] = model.name, made.version
+                self.numbers[source.name, version.version] = model.name, made.version
             outcome.versions.append(made)
         if self.dry_run:
             return
@@ -96,9 +105,9 @@ class CarryVersions:
         self._aliases(model, outcome)
         self.registry.set_model_tag(model.name, CARRYING_TAG, "no")
 
-    def _prepared(self, source: SourceRegistered, runs: Carrier, outcome: StoreOutcome) -> _Model:
+    def _prepared(self, source: SourceRegistered, runs: Arrived, outcome: StoreOutcome) -> _Model:
         """Find or make the registered model, and clear away what an interrupted import left."""
-        name = _FORBIDDEN.sub("-", source.name).strip() or "model"
+        name = name_in_mlflow(source.name)
         if name != source.name:
             outcome.left_out.append(
                 LeftOut("name", source.name, f"the model is called {name!r}, for MLflow allows no / or :")
@@ -127,7 +136,7 @@ class CarryVersions:
                     self.registry.set_model_tag(name, key, value)
         return model
 
-    def _earlier(self, model: _Model, present: RegisteredModel, runs: Carrier) -> None:
+    def _earlier(self, model: _Model, present: RegisteredModel, runs: Arrived) -> None:
         """Recognise the versions that an earlier import made."""
         model.stages = {version.version: version.stage for version in present.versions}
         model.last = max(model.stages, default=0)
@@ -147,7 +156,7 @@ class CarryVersions:
                 continue
             model.numbers[number] = version.version
 
-    def _version(self, model: _Model, source: SourceVersion, runs: Carrier, outcome: StoreOutcome) -> VersionOutcome:
+    def _version(self, model: _Model, source: SourceVersion, runs: Arrived, outcome: StoreOutcome) -> VersionOutcome:
         aliases = tuple(sorted(alias for alias, number in model.source.aliases.items() if number == source.version))
         known = model.numbers.get(source.version)
         if known is not None:
@@ -157,8 +166,8 @@ class CarryVersions:
         if self.dry_run:
             return VersionOutcome(model.name, source, "new", "", None, runs.run_ids.get(source.run_id), aliases)
         try:
-            address, run_id, reason = self._address(source, runs)
-            address = address or self._unknown(source)
+            address, run_id, reason = self.address(source, runs)
+            address = address or unknown_address(source)
             tags = dict(source.tags) | {
                 SOURCE_VERSION_TAG: str(source.version),
                 SOURCE_TAG: self.source.path,
@@ -225,7 +234,7 @@ class CarryVersions:
         made = {o.source.version for o in outcome.versions if o.name == model.name and o.status == "imported"}
         return number in made
 
-    def _address(self, version: SourceVersion, runs: Carrier) -> tuple[str, str | None, str]:
+    def address(self, version: SourceVersion, runs: Arrived) -> tuple[str, str | None, str]:
         """Return source and run of the new version, and what is missing of it; no source where none can be told."""
         run_id = runs.run_ids.get(version.run_id)
         gone = "" if run_id or not version.run_id else f"its run {version.run_id} is not there, nor are its files"
@@ -237,13 +246,7 @@ class CarryVersions:
                 return address, run_id or holder, "; ".join(filter(None, (gone, missing)))
         return "", run_id, gone or f"its files cannot be told from {version.source!r}"
 
-    def _unknown(self, version: SourceVersion) -> str:
-        """Return a source for a version without files; a server refuses paths and addresses of its own artifacts."""
-        if version.source.partition(":")[0] in OBJECT_STORES:
-            return version.source
-        return f"selector:/missing/{quote(version.source, safe='')}"
-
-    def _resolved(self, text: str, runs: Carrier) -> tuple[str, str | None, str]:
+    def _resolved(self, text: str, runs: Arrived) -> tuple[str, str | None, str]:
         """Return the new address of what a source names, the run that holds the files, and what is missing."""
         found = address_of(text)
         model_id = found.name if found.kind == "model" else self.source.model_named(found.name, found.rest)
@@ -258,5 +261,17 @@ class CarryVersions:
             root = self.writer.artifact_uri(holder).rstrip("/")
             missing = "its files are not in the store" if there is False else ""
             return "/".join(filter(None, (root, found.rest))), holder, missing
-        other = self._numbers.get((found.name, int(found.rest))) if found.kind == "version" else None
+        other = self.numbers.get((found.name, int(found.rest))) if found.kind == "version" else None
         return (f"models:/{other[0]}/{other[1]}" if other else ""), None, ""
+
+
+def unknown_address(version: SourceVersion) -> str:
+    """Return a source for a version without files; a server refuses paths and addresses of its own artifacts."""
+    if version.source.partition(":")[0] in OBJECT_STORES:
+        return version.source
+    return f"selector:/missing/{quote(version.source, safe='')}"
+
+
+def name_in_mlflow(name: str) -> str:
+    """Return what a registered model is called in MLflow, which allows no / or :."""
+    return _FORBIDDEN.sub("-", name).strip() or "model"

@@ -17,6 +17,7 @@ from selector.adapters.mlflow_deadline import MissingError
 from selector.adapters.mlflow_schema import is_database, sqlite_file
 from selector.adapters.registry_mlflow_import import UPLOAD_SECONDS, ImportIntoMlflow
 from selector.adapters.registry_mlflow_values import registered_value
+from selector.adapters.store_reader_mlflow import MlflowStoreReader
 from selector.adapters.store_writer_mlflow import MlflowStoreWriter
 from selector.domain.finished import Finished, Outline
 from selector.domain.model import DECISION_TAG, RegisteredModel, Run
@@ -262,6 +263,10 @@ class MlflowRegistry:
     def store_writer(self) -> MlflowStoreWriter:
         """Return what carries a whole store into this MLflow."""
         return MlflowStoreWriter(self._connection)
+
+    def store_reader(self) -> MlflowStoreReader:
+        """Return what reads back what was carried."""
+        return MlflowStoreReader(self._connection)
 
     def _versions(self, where: str | None) -> list[Any]:
         return self._pages(
