@@ -28,6 +28,7 @@ from selector.workflows.house import House, Setup
 from selector.workflows.monitor_reference import feature_columns, watched_metric
 from selector.workflows.observe import threshold_of
 
+BARE = "a value without rows or standard_error proves nothing; name its rows, or use rule: plain"
 MOST_SLICES = 50
 """Values of one column beyond this are not watched one by one."""
 
@@ -115,10 +116,7 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
     """
     reference = watching.reference
     if batch.labels is None:
-        found = logged_reading(watching.metric, batch.metrics, key=key, rows=batch.rows, name=reference.name)
-        if isinstance(found, Unscorable):
-            return found
-        return Seen(Measured((found,), batch.rows), notes=batch.notes)
+        return _logged(watching, batch, key)
     answers, made = _answers(watching, batch), _truth(batch, watching)
     if isinstance(answers, Unscorable):
         return answers
@@ -140,6 +138,19 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
         columns = feature_columns(batch.features, batch.features.rows)
         moved = drift(reference.bins, columns, watching.policy.patience.false_alarm_every)
     return Seen(measured, moved, (*batch.notes, *notes))
+
+
+def _logged(watching: Watching, batch: Batch, key: str) -> Seen | Unscorable:
+    reference = watching.reference
+    prevalence = reference.counts.prevalence if reference.counts else None
+    found = logged_reading(
+        watching.metric, batch.metrics, key=key, rows=batch.rows, name=reference.name, prevalence=prevalence
+    )
+    if isinstance(found, Unscorable):
+        return found
+    bare = found.of is None and found.standard_error is None and not watching.policy.patience.plain
+    notes = (*batch.notes, BARE) if bare else batch.notes
+    return Seen(Measured((found,), batch.rows), notes=notes)
 
 
 def _answers(watching: Watching, batch: Batch) -> Predictions | Unscorable:

@@ -17,7 +17,7 @@ from selector.domain.health import Health, Reference, begun, take
 from selector.domain.health_alert import AlertRaised, AlertResolved
 from selector.domain.health_drift import PRACTICAL_FLOOR, bins_of, drift, psi
 from selector.domain.health_explain import Counts, change_point, estimated_f1, explanation
-from selector.domain.health_readings import Measured, logged_reading, read_batch
+from selector.domain.health_readings import Measured, implied_error, logged_reading, read_batch
 from selector.domain.health_rules import plain_rule
 from selector.domain.health_watch import Patience, Reading
 from selector.domain.health_words import (
@@ -30,6 +30,7 @@ from selector.domain.health_words import (
 )
 from selector.domain.metric import metric
 from selector.domain.model import Predictions, Truth, Unscorable
+from selector.domain.outcomes import measure
 
 DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -94,6 +95,26 @@ def test_logged_values_become_counts_where_the_logged_metrics_tell_them():
     assert (accuracy.hits, accuracy.of) == (180, 200)
     bare = logged_reading(metric("roc_auc"), {"auc": 0.8, "standard_error": 0.01}, rows=500, name="AUC")
     assert (bare.name, bare.kind, bare.rows, bare.standard_error) == ("AUC", "higher", 500, 0.01)
+
+
+@pytest.mark.parametrize("name", ["f1", "precision", "recall", "roc_auc"])
+def test_the_error_that_value_and_rows_imply_is_about_the_real_one(name):
+    rng = np.random.default_rng(4)
+    labels = (rng.random(20_000) < 0.3).astype(np.int64)
+    score = np.clip(rng.normal(0.35 + 0.3 * labels, 0.15), 0.0, 1.0)
+    truth = Truth("b", labels, ("No", "Yes"), 1)
+    answers = Predictions((score > 0.53).astype(np.int64), np.column_stack([1 - score, score]), ("No", "Yes"))
+    found = measure(metric(name, average=None if name == "roc_auc" else "binary"), truth, answers)
+    implied = implied_error(found.metric, found.value, 20_000, float(labels.mean()))
+    assert implied == pytest.approx(found.standard_error, rel=0.3)
+
+
+def test_a_value_with_its_rows_gets_the_error_they_imply_and_one_without_gets_none():
+    f1 = metric("f1", average="binary")
+    assert logged_reading(f1, {"f1": 0.8}, rows=1_000, prevalence=0.3).standard_error == pytest.approx(0.0179, abs=1e-4)
+    assert logged_reading(f1, {"f1": 0.8}, prevalence=0.3).standard_error is None
+    assert implied_error(metric("f1", average="macro"), 0.8, 1_000, 0.3) is None
+    assert implied_error(f1, 0.8, 10, 0.0) is None
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, 150.0, -0.1])

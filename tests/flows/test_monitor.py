@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from selector.adapters.production_memory import MemoryCommands, MemoryProduction
+from selector.domain.family import Family
 from selector.domain.health_alert import AlertRaised, AlertResolved
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.health_watch import Patience
@@ -419,3 +420,31 @@ def test_another_floor_in_the_configuration_holds_from_the_next_look_on(watched)
     watched.days(3, 0.05)
     assert watched.look().health.state == "healthy"
     assert watched.look().health.open == ()
+
+
+def test_logged_values_with_rows_raise_an_alarm_and_bare_ones_say_what_they_lack(watched):
+    watched.policy = replace(watched.policy, on_degraded="alert")
+    for day in range(6):
+        at = watched.world.clock.now() + day * DAY
+        watched.source.given.append(Batch(f"{day}", at, at, metrics={"f1": 0.7}))
+    found = watched.look()
+    assert (found.health.state, found.health.watched[0].batches) == ("unknown", 6)
+    assert "0: a value without rows or standard_error proves nothing" in found.text
+    for day in range(6, 12):
+        at = watched.world.clock.now() + day * DAY
+        watched.source.given.append(Batch(f"{day}", at, at, metrics={"f1": 0.7}, rows=500))
+    assert watched.look().health.state == "degraded"
+
+
+def test_a_member_of_a_family_has_sources_of_its_own(watched):
+    rule = replace(
+        watched.house.setup("churn"),
+        model="HDBSCAN-{site}",
+        family=Family("HDBSCAN-{site}", "site"),
+        sources=(SourceSpec("folder", "/days/{site}", labels="/labels/{site}"), SourceSpec("sql", "u", query="{site}")),
+    )
+    member = watched.house.member(rule, "north")
+    assert [(s.where, s.labels, s.query) for s in member.sources] == [
+        ("/days/north", "/labels/north", ""),
+        ("u", "", "{site}"),
+    ]
