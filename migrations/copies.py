@@ -29,6 +29,9 @@ def resolve_links(
         The models, with what links to them, and the rest, with one ignored entry for each link.
 
     """
+    links = list(links)
+    if not links:
+        return list(models), list(unreadable)
     real_roots = [Path(os.path.realpath(root)) for root in roots]
     by_place: dict[Path, list[int]] = {}
     for index, model in enumerate(models):

@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from migrations.byte_source import open_regular
 from migrations.folder import Folder
+from migrations.known_files import KnownFiles, stamp
 from migrations.metrics import Metrics, read_metrics
-from migrations.mlflow_folder import tree_fingerprint
+from migrations.mlflow_folder import files_below, tree_fingerprint
 from migrations.model import Attachment, ModelFile, StagedModel, Unreadable
 from migrations.names import stage_of
 from migrations.periods import Period, period_of
@@ -105,7 +106,7 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
     chosen = _choose(told, document)
     contents = told.get(chosen) if chosen else None
     if draft.mlflow is not None:
-        return _settle_folder(draft, document, timezone, period)
+        return _settle_folder(draft, document, timezone, period, folder.known)
     if chosen is None or contents is None:
         return _unreadable(draft, document, _nothing(told, folder), None, timezone)
     if contents.reason or contents.role != "model":
@@ -204,16 +205,30 @@ def _fingerprint(path: Path) -> tuple[str, int, float]:
 
 
 def _settle_folder(
-    draft: Draft, document: Mapping[str, Any], timezone: tzinfo, period: Period | None
+    draft: Draft, document: Mapping[str, Any], timezone: tzinfo, period: Period | None, known: KnownFiles
 ) -> StagedModel | Unreadable:
     """An MLflow model folder goes as it is; its fingerprint covers all of its files."""
     path = draft.mlflow
     if path is None:
         raise TypeError("the draft names no MLflow model folder")
-    contents, fingerprint, size, modified = tree_fingerprint(path)
+    contents, fingerprint, size, modified = _tree(path, known)
     if contents.reason:
         return _unreadable(draft, document, contents.reason, contents, timezone)
     return _staged(draft, document, contents, _Held(path, fingerprint, size, modified, period=period), timezone)
+
+
+def _tree(path: Path, known: KnownFiles) -> tuple[ModelFile, str, int, float]:
+    """Fingerprint a folder, from memory where none of its files has changed."""
+    try:
+        stamps = tuple((name, stamp(file)) for name, file in files_below(path))
+    except (OSError, ValueError):
+        return tree_fingerprint(path)
+    held: tuple[ModelFile, str, int, float] | None = known.recall("tree", str(path), stamps)
+    if held is None:
+        held = tree_fingerprint(path)
+        if all(told is not None and known.settled(told) for _, told in stamps):
+            known.keep("tree", str(path), stamps, held)
+    return held
 
 
 def _staged(

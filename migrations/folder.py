@@ -12,7 +12,7 @@ from typing import Any, Final
 from migrations.documents import is_document, read_document
 from migrations.formats import tell
 from migrations.json_files import UnreadableJsonError
-from migrations.known_files import KnownFiles
+from migrations.known_files import KnownFiles, Stamp, stamp_of
 from migrations.model import ModelFile
 from migrations.names import goes_with_a_model
 
@@ -29,6 +29,7 @@ class Folder:
         folders: names of real subfolders.
         others: name to what it is ("a link", "a named pipe"), never opened.
         known: what earlier scans learned about files that have not changed since.
+        stamps: name to size, times and inode of regular files, as they were listed.
 
     """
 
@@ -38,6 +39,7 @@ class Folder:
     folders: tuple[str, ...]
     others: Mapping[str, str]
     known: KnownFiles = field(default_factory=KnownFiles)
+    stamps: Mapping[str, Stamp] = field(default_factory=dict)
     _told: dict[str, ModelFile | None] = field(default_factory=dict)
     _documents: dict[str, Any] = field(default_factory=dict)
 
@@ -90,7 +92,9 @@ class Folder:
     def without(self, names: frozenset[str]) -> Folder:
         """Return the same folder with fewer files; what is known stays known."""
         left = {name: path for name, path in self.files.items() if name not in names}
-        return Folder(self.path, self.root, left, self.folders, self.others, self.known, self._told, self._documents)
+        return Folder(
+            self.path, self.root, left, self.folders, self.others, self.known, self.stamps, self._told, self._documents
+        )
 
 
 def list_folder(path: Path, root: Path, known: KnownFiles | None = None) -> Folder:
@@ -103,28 +107,30 @@ def list_folder(path: Path, root: Path, known: KnownFiles | None = None) -> Fold
     files: dict[str, Path] = {}
     folders: list[str] = []
     others: dict[str, str] = {}
+    stamps: dict[str, Stamp] = {}
     with os.scandir(path) as entries:
         for index, entry in enumerate(entries):
             if index >= MAX_NAMES:
                 others["…"] = f"more than {MAX_NAMES:,} names; the rest is not looked at"
                 break
-            kind = _kind(entry)
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:  # it vanished meanwhile
+                continue
+            kind = _kind(status.st_mode)
             if kind == "file":
                 files[entry.name] = Path(entry.path)
+                stamps[entry.name] = stamp_of(status)
             elif kind == "folder":
                 folders.append(entry.name)
-            elif kind:
+            else:
                 others[entry.name] = kind
     remembered = KnownFiles() if known is None else known
-    return Folder(path, root, dict(sorted(files.items())), tuple(sorted(folders)), others, remembered)
+    return Folder(path, root, dict(sorted(files.items())), tuple(sorted(folders)), others, remembered, stamps)
 
 
-def _kind(entry: os.DirEntry[str]) -> str:
-    """Return file, folder, or what else it is; an entry that vanished meanwhile is nothing."""
-    try:
-        mode = entry.stat(follow_symlinks=False).st_mode
-    except OSError:
-        return ""
+def _kind(mode: int) -> str:
+    """Return file, folder, or what else it is."""
     if stat.S_ISREG(mode):
         return "file"
     if stat.S_ISDIR(mode):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from migrations.apply import apply
 from migrations.found_at import as_found
+from migrations.known_files import KnownFiles
 from migrations.model import ImportOutcome
 from migrations.plan import plan
 from migrations.scan import scan
@@ -30,14 +31,24 @@ class LegacyImporter:
         clock: for the batch's id.
         layout: the only layout to use; None for all.
         timezone: for recorded times without a zone.
+        known: what earlier scans learned about files; by default the importer keeps its own, so that importing again
+            reads only what has changed.
 
     """
 
     def __init__(
-        self, writer: RunWriter, registry: Registry, clock: Clock, *, layout: str | None = None, timezone: tzinfo = UTC
+        self,
+        writer: RunWriter,
+        registry: Registry,
+        clock: Clock,
+        *,
+        layout: str | None = None,
+        timezone: tzinfo = UTC,
+        known: KnownFiles | None = None,
     ) -> None:
         self._writer, self._registry, self._clock = writer, registry, clock
         self._layout, self._timezone = layout, timezone
+        self._known = KnownFiles() if known is None else known
 
     def import_folder(self, folder: Path, model: str, experiment: str) -> Sequence[ImportOutcome]:
         """Import what is new below the folder and return one outcome per staged model."""
@@ -66,7 +77,7 @@ class LegacyImporter:
             found_at: for paths that are private copies, the folder that each stands for; sources and outcomes name it.
 
         """
-        found = scan(paths, layout=self._layout, timezone=self._timezone, progress=progress)
+        found = scan(paths, layout=self._layout, timezone=self._timezone, progress=progress, known=self._known)
         if found_at:
             found = as_found(found, found_at)
         imported = self._writer.imported(experiment)

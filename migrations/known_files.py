@@ -15,6 +15,9 @@ Told = TypeVar("Told")
 Stamp = tuple[int, int, int, int]
 
 MOST: Final = 200_000
+MAX_DOCUMENT: Final = 64 << 10
+"""Larger documents are parsed again: their contents would cost more memory than time."""
+
 YOUNG_NS: Final = 2_000_000_000
 """A file that changed less than this before it was read may change again within the same tick of the file system's
 clock; what is learned about it is not kept."""
@@ -83,7 +86,8 @@ class KnownFiles:
         return max(stamps[1], stamps[2]) < self._now_ns() - YOUNG_NS
 
     def _keep(self, key: tuple[str, str], path: Path, before: Stamp | None, answer: Any, started: int) -> None:
-        if before is None or stamp(path) != before or max(before[1], before[2]) >= started - YOUNG_NS:
+        large = key[0] == "document" and before is not None and before[0] > MAX_DOCUMENT
+        if large or before is None or stamp(path) != before or max(before[1], before[2]) >= started - YOUNG_NS:
             self._kept.pop(key, None)
             return
         self.keep(*key, before, answer)

@@ -7,12 +7,13 @@ from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from migrations.copies import link_copies, resolve_links
 from migrations.drafts import settle
 from migrations.folder import Folder, list_folder
-from migrations.layouts import Layout, layouts
+from migrations.known_files import KnownFiles
+from migrations.layouts import Layout, Reading, layouts
 from migrations.model import Scan, StagedModel, Unreadable
 from selector.errors import UsageError
 from selector.ports import Progress
@@ -39,8 +40,8 @@ MAX_DEPTH: Final = 32
 class _Walk:
     """One scan under way."""
 
-    def __init__(self, asked: Sequence[Layout], timezone: tzinfo, progress: Progress | None) -> None:
-        self.layouts, self.timezone, self.progress = asked, timezone, progress
+    def __init__(self, asked: Sequence[Layout], timezone: tzinfo, progress: Progress | None, known: KnownFiles) -> None:
+        self.layouts, self.timezone, self.progress, self.known = asked, timezone, progress, known
         self.models: list[StagedModel] = []
         self.unreadable: list[Unreadable] = []
         self.notes: list[str] = []
@@ -70,7 +71,7 @@ class _Walk:
     def folder(self, path: Path, root: Path) -> tuple[str, ...]:
         """Read one folder with all layouts; return the subfolders that are still to be walked."""
         try:
-            folder = list_folder(path, root)
+            folder = list_folder(path, root, self.known)
         except OSError as error:
             reason = f"the folder cannot be read: {error.strerror or error}"
             self.unreadable.append(Unreadable(path.name, path, reason))
@@ -83,22 +84,21 @@ class _Walk:
     def read(self, folder: Folder) -> tuple[str, ...]:
         """Ask the layouts in turn; each sees what the ones before it, and registries elsewhere, left."""
         folder = folder.without(frozenset(name for name, path in folder.files.items() if path in self.claimed))
+        listing = self._listing(folder)
+        remembered = self.known.recall("folder", str(folder.path), listing) if listing else None
+        if remembered is not None:
+            self._add(*remembered)
+            return ()
         for layout in self.layouts:
             reading = layout.read(folder)
             if reading is None:
                 continue
-            for draft in reading.drafts:
-                home = draft.home or folder
-                found = settle(draft, home, self.timezone)
-                self.claimed |= {home.path / name for name in (*draft.candidates, *draft.documents)}
-                if isinstance(found, StagedModel):
-                    self.models.append(found)
-                else:
-                    self.unreadable.append(found)
-            self.unreadable += reading.unreadable
-            self.notes += reading.notes
+            models, unreadable = self._settled(reading, folder)
+            links = [folder.path / name for name, kind in folder.others.items() if kind == "a link" and reading.whole]
+            self._add(models, unreadable, reading.notes, links)
             if reading.whole:
-                self.links += [folder.path / name for name, kind in folder.others.items() if kind == "a link"]
+                if listing:
+                    self.known.keep("folder", str(folder.path), listing, (models, unreadable, reading.notes, links))
                 return ()
             folder = folder.without(reading.used)
         for name, kind in folder.others.items():
@@ -109,6 +109,40 @@ class _Walk:
             self.unreadable.append(Unreadable(name, folder.path / name, reason, ignored=True))
         return tuple(name for name in folder.folders if name not in SKIPPED)
 
+    def _settled(self, reading: Reading, folder: Folder) -> tuple[list[StagedModel], list[Unreadable]]:
+        """Judge the drafts of one reading."""
+        models: list[StagedModel] = []
+        unreadable: list[Unreadable] = []
+        for draft in reading.drafts:
+            home = draft.home or folder
+            found = settle(draft, home, self.timezone)
+            self.claimed |= {home.path / name for name in (*draft.candidates, *draft.documents)}
+            if isinstance(found, StagedModel):
+                models.append(found)
+            else:
+                unreadable.append(found)
+        return models, [*unreadable, *reading.unreadable]
+
+    def _add(
+        self,
+        models: Sequence[StagedModel],
+        unreadable: Sequence[Unreadable],
+        notes: Sequence[str],
+        links: Sequence[Path],
+    ) -> None:
+        self.models += models
+        self.unreadable += unreadable
+        self.notes += notes
+        self.links += links
+
+    def _listing(self, folder: Folder) -> Any:
+        """Return all that the reading of a folder without subfolders depends on, or None where that may change."""
+        if folder.folders or not folder.files or not all(self.known.settled(s) for s in folder.stamps.values()):
+            return None
+        names = tuple(layout.name for layout in self.layouts)
+        files = tuple((name, folder.stamps.get(name)) for name in folder.files)
+        return names, str(self.timezone), str(folder.root), files, tuple(folder.others.items())
+
 
 def scan(
     paths: Sequence[Path],
@@ -116,6 +150,7 @@ def scan(
     layout: str | None = None,
     timezone: tzinfo = UTC,
     progress: Progress | None = None,
+    known: KnownFiles | None = None,
 ) -> Scan:
     """List every model below some paths, and why each of the others cannot be imported.
 
@@ -126,6 +161,7 @@ def scan(
         layout: the name of the only layout to use; by default all of them.
         timezone: for recorded times without a zone.
         progress: called once a folder.
+        known: what earlier scans learned; files that have not changed are not read again.
 
     Returns:
         Models oldest first (then by name), everything else by path.
@@ -134,13 +170,14 @@ def scan(
         UsageError: a path does not exist, or no layout has this name.
 
     """
-    walk = _Walk(layouts(layout), timezone, progress)
+    remembered = KnownFiles() if known is None else known
+    walk = _Walk(layouts(layout), timezone, progress, remembered)
     for given in sorted(paths, key=lambda p: not p.is_dir()):
         path = Path(os.path.abspath(given))  # noqa: PTH100  resolve() would follow links, and paths identify entries
         if path.is_dir():
             walk.tree(path)
         elif path.exists():
-            walk.read(Folder(path.parent, path.parent, {path.name: path}, (), {}))
+            walk.read(Folder(path.parent, path.parent, {path.name: path}, (), {}, remembered))
         else:
             raise UsageError(f"{given} does not exist.", advice="Give folders or files of a legacy model store.")
     roots = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolve() would follow links

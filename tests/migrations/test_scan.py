@@ -394,10 +394,10 @@ def test_files_that_vanish_or_cannot_be_read_cost_only_themselves(churn, monkeyp
     real = scan_module.list_folder
     gone = churn / "logistic_20250820_104648"
 
-    def vanish(path, root):
+    def vanish(path, root, known):
         if path == gone:
             raise FileNotFoundError(2, "No such file or directory")
-        return real(path, root)
+        return real(path, root, known)
 
     monkeypatch.setattr(scan_module, "list_folder", vanish)
     found = scan([churn])
