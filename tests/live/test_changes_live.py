@@ -104,11 +104,18 @@ def known(runs):
 setattr(Machines, "import", lambda self: self.finish(skew=-86_400_000 * self.random.randrange(1, 900)))
 
 
-@pytest.mark.parametrize("where", ["sqlite", pytest.param("server", marks=pytest.mark.live)])
+@pytest.mark.parametrize(
+    "where",
+    [
+        "mlflow_sqlite",
+        pytest.param("mlflow_server", marks=pytest.mark.live),
+        pytest.param("mlflow_postgres_server", marks=[pytest.mark.live, pytest.mark.postgres]),
+    ],
+)
 def test_each_look_at_a_real_mlflow_knows_every_finished_run(request, names, where):
     from mlflow import MlflowClient  # noqa: PLC0415 - only this test trains
 
-    uri = request.getfixturevalue("mlflow_sqlite" if where == "sqlite" else "mlflow_server")
+    uri = request.getfixturevalue(where)
     registry, runs, patterns = MlflowRegistry(uri), FinishedRuns(), (names[0], f"{names[1]}*")
     registry.experiments()
     machines = Machines(MlflowClient(uri), names, seed=7)
