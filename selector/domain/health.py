@@ -303,11 +303,20 @@ def _with_point(health: Health, batch: str, at: datetime, measured: Measured) ->
 
 
 def since_change(health: Health, name: str | None = None) -> Sequence[Point]:
-    """Return the points since the model's own metric most likely fell; all of this champion's for other metrics."""
+    """Return the points since the model's own metric most likely fell; all of this champion's for other metrics.
+
+    Shares are told by their likelihood; of other values, the newest run beyond the floor counts.
+    """
     mine = [p for p in health.points if p.version == health.version]
     own = health.watched[0] if health.watched else None
     counted = [p for p in mine if p.of and p.hits is not None]
-    if own is None or not own.share or not counted or (name is not None and name != own.name):
+    if own is None or (name is not None and name != own.name):
+        return mine
+    if not own.share:
+        sign = -1.0 if own.kind == "lower" else 1.0
+        good = [i for i, p in enumerate(mine) if p.value is not None and sign * (p.value - own.floor) >= 0.0]
+        return mine[good[-1] + 1 :] if good else mine
+    if not counted:
         return mine
     start = change_point([(p.hits or 0, p.of or 0) for p in counted], own.floor, f1=own.kind == "f1")
     return mine[mine.index(counted[start]) :]

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from scipy import special
 
 from selector.domain.health_evidence import as_share
 from selector.domain.health_watch import Kind
+
+FEWEST_VALUES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,8 @@ class FalseAlarms:
     Attributes:
         every: batches from one false alarm to the next, on average; at least this many where `bound` is True.
         bound: the number is a guarantee or a lower bound, not an average.
-        rows: rows per batch that count for the metric (TP + FP + FN for F1), which the number holds for.
+        rows: rows per batch that count for the metric (TP + FP + FN for F1), which the number holds for; 0 where it
+            was taken from how the values vary.
         at: the true value of the metric that it holds for.
 
     """
@@ -32,7 +37,8 @@ class FalseAlarms:
     def words(self) -> str:
         """Say it in a few words."""
         about = "at least " if self.bound else ""
-        batches = f"{_count(self.every)} batches of {self.rows:,} such rows"
+        such = f"of {self.rows:,} such rows" if self.rows else "that vary as these do"
+        batches = f"{_count(self.every)} batches {such}"
         return f"a false alarm every {about}{batches} at a true {self.at:.3f}"
 
 
@@ -60,6 +66,17 @@ def plain_rule(kind: Kind, floor: float, at: float, rows: int, in_a_row: int, *,
         worse = at > floor if kind == "lower" else at < floor
         below = 1.0 if worse else 0.0
     return FalseAlarms(_run_of(below, in_a_row), bound=False, rows=rows, at=at)
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return the standard deviation of one value, from the steps between neighbours, so that a trend adds little.
+
+    None for fewer than eight values.
+    """
+    if len(values) < FEWEST_VALUES:
+        return None
+    steps = [b - a for a, b in pairwise(values)]
+    return math.sqrt(sum(s * s for s in steps) / len(steps) / 2.0)
 
 
 def _binomial_below(limit: float, n: int, share: float) -> float:

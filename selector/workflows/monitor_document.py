@@ -8,7 +8,7 @@ from typing import Any
 from selector.domain.health import Health, Point, silent_since
 from selector.domain.health_picture import sparkline
 from selector.domain.health_policy import MonitorPolicy
-from selector.domain.health_rules import plain_rule
+from selector.domain.health_rules import plain_rule, spread
 from selector.domain.health_watch import Watched
 from selector.domain.health_words import alert_key
 from selector.domain.report_parts import ProductionLine, ProductionPoint
@@ -138,7 +138,13 @@ def rule_words(health: Health, policy: MonitorPolicy) -> str:
     if own.share and rows:
         price = plain_rule(own.kind, own.floor, own.reference, rows, patience.in_a_row)
         return f"{rule}, a plain rule: {price.words}, as it was promoted."
-    return f"{rule}, a plain rule; how often it alarms for nothing cannot be said without counts."
+    healthy = [p.value for p in health.points if p.value is not None and p.version == health.version]
+    sign = -1.0 if own.kind == "lower" else 1.0
+    error = spread([v for v in healthy if sign * (v - own.floor) >= 0.0])
+    if error is None:
+        return f"{rule}, a plain rule; how often it alarms for nothing can be said after eight batches."
+    price = plain_rule(own.kind, own.floor, own.reference, 0, patience.in_a_row, error=error)
+    return f"{rule}, a plain rule: {price.words}, as it was promoted."
 
 
 def _monitor(watched: Watched) -> dict[str, Any]:

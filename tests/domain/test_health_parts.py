@@ -18,7 +18,7 @@ from selector.domain.health_alert import AlertRaised, AlertResolved
 from selector.domain.health_drift import PRACTICAL_FLOOR, bins_of, drift, psi
 from selector.domain.health_explain import Counts, change_point, estimated_f1, explanation
 from selector.domain.health_readings import Measured, implied_error, logged_reading, read_batch
-from selector.domain.health_rules import plain_rule
+from selector.domain.health_rules import plain_rule, spread
 from selector.domain.health_watch import Patience, Reading
 from selector.domain.health_words import (
     change_alert,
@@ -212,6 +212,26 @@ def test_the_price_of_a_plain_rule_on_values_is_that_of_the_normal_distribution(
     assert plain_rule("higher", 0.75, 0.80, 0, 1, error=0.025).every == pytest.approx(1 / stats.norm.cdf(-2))
     assert plain_rule("lower", 0.85, 0.80, 0, 1, error=0.025).every == pytest.approx(1 / stats.norm.cdf(-2))
     assert math.isinf(plain_rule("higher", 0.75, 0.80, 0, 1).every)
+
+
+def test_the_spread_of_values_is_their_standard_deviation_even_along_a_trend():
+    noise = np.random.default_rng(2).normal(0, 0.02, 4_000)
+    assert spread(list(0.8 + noise)) == pytest.approx(0.02, rel=0.05)
+    assert spread(list(np.linspace(0.9, 0.7, 4_000) + noise)) == pytest.approx(0.02, rel=0.05)
+    assert spread([0.8] * 7) is None
+    assert "batches that vary as these do" in plain_rule("higher", 0.75, 0.8, 0, 1, error=0.02).words
+
+
+def test_values_fell_when_the_newest_run_below_the_floor_began():
+    health = begun(Health(), 3, Reference("AUC", {"AUC": 0.75}, {"AUC": 0.8}), DAY)
+    changes = []
+    for day, value in enumerate([0.8, 0.7, 0.81, 0.8, 0.6, 0.6, 0.6, 0.6]):
+        at = DAY + timedelta(days=day)
+        one = Measured((Reading("AUC", "higher", value, 400, standard_error=0.02),), 400)
+        health, found = take(health, str(day), one, at=at, patience=Patience(), now=at)
+        changes += found
+    fallen = [c for c in changes if c.turn == "degraded"]
+    assert [c.began for c in fallen] == [DAY + timedelta(days=4)]
 
 
 REFERENCE = Reference("F1", {"F1": 0.75}, {"F1": 0.8}, Counts(160, 40, 40, 560))
