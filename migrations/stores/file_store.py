@@ -97,6 +97,9 @@ class FileStore:
                 reason = f"its {META} is that of another entry, not of an experiment"
                 self._tree.leave("experiment", folder.name, reason, failed=True)
                 return None
+            if not meta.get("name"):
+                reason = f"its {META} is cut off; it came as 'experiment {folder.name}'"
+                self._tree.leave("experiment", folder.name, reason)
         return SourceExperiment(
             experiment_id=text_of(meta.get("experiment_id")) or folder.name,
             name=text_of(meta.get("name")) or f"experiment {folder.name}",
@@ -124,6 +127,7 @@ class FileStore:
                 self._tree.leave("run", folder.name, str(error), failed=not isinstance(error, MissingMetaError))
                 continue
             if not {"run_id", "run_uuid"} & set(meta):
+                self._tree.leave("run", folder.name, f"its {META} is cut off, or not that of a run", failed=True)
                 continue
             deleted = text_of(meta.get("lifecycle_stage")) == "deleted"
             parent = self._tree.value(folder / "tags" / "mlflow.parentRunId")
@@ -138,6 +142,9 @@ class FileStore:
         tags = self._tree.values(folder / "tags")
         models = self._models(head.experiment_id).get(head.run_id, ())
         uri = text_of(meta.get("artifact_uri"))
+        if text_of(meta.get("status")) not in RUN_STATUS:
+            said = f"the status {meta['status']!r}" if meta.get("status") else "no status"
+            self._tree.leave("run", head.run_id, f"its {META} holds {said}; it came as FAILED")
         return StoredRun(
             run_id=head.run_id,
             experiment_id=head.experiment_id,

@@ -34,7 +34,7 @@ def open_store(source: str, spool: Path, artifacts: tuple[Path, ...] = ()) -> It
     """
     path = _path(source)
     if path.is_dir():
-        yield FileStore(_folder(path), artifacts)
+        yield FileStore(path, artifacts)
     elif path.is_file():
         if not is_sqlite(path):
             raise UsageError(f"{path} is no SQLite database", advice=_LOOKS)
@@ -55,19 +55,21 @@ def open_store(source: str, spool: Path, artifacts: tuple[Path, ...] = ()) -> It
 def _path(source: str) -> Path:
     scheme, colon, rest = source.partition(":")
     if colon and scheme == "sqlite":
-        return Path(rest.removeprefix("///")).absolute()
+        return Path(rest.removeprefix("///").partition("?")[0]).absolute()
     if colon and scheme == "file":
-        return Path(urllib.parse.unquote(urllib.parse.urlsplit(source).path)).absolute()
+        return _one_inside(Path(urllib.parse.unquote(urllib.parse.urlsplit(source).path)).absolute())
     if "://" in source:
         advice = "a server's store is carried from its database file or its folder mlruns"
         raise UsageError(f"{source} is neither a folder nor a SQLite file", advice=advice)
-    return Path(source).absolute()
+    return _one_inside(Path(source).absolute())
 
 
-def _folder(path: Path) -> Path:
-    """Return the folder, unless it only holds stores."""
+def _one_inside(path: Path) -> Path:
+    """Return the only store in a folder that is none itself, else the path as it is."""
     own = any((path / name).is_dir() for name in (TRASH, MODELS)) or any(path.glob(f"*/{META}"))
     inside = [place for place in ("mlruns", "mlflow.db") if (path / place).exists()]
-    if inside and (not own or not any(path.glob(f"*/{META}"))):
+    if not inside or (own and any(path.glob(f"*/{META}"))):
+        return path
+    if len(inside) > 1:
         raise UsageError(f"{path} holds {' and '.join(inside)} and is no store itself", advice=_LOOKS)
-    return path
+    return path / inside[0]

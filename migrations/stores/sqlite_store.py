@@ -129,6 +129,9 @@ class SqliteStore:
             raise UnreadableStoreError("its row cannot be read")
         tags = self._tables.pairs("tags", run_uuid=head.run_id)
         uri = text_of(row["artifact_uri"])
+        if text_of(row["status"]) not in RUN_STATUS:
+            said = f"the status {row['status']!r}" if row["status"] else "no status"
+            self._tables.leave("run", head.run_id, f"its row holds {said}; it came as FAILED")
         made = {"source_type": "RUN_OUTPUT", "source_id": head.run_id, "destination_type": "MODEL_OUTPUT"}
         return StoredRun(
             run_id=head.run_id,
