@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Mapping
 
-from selector.redaction import printable
+from selector.adapters.logs import clean
 
 LONGEST_STATUS = 200
 
@@ -66,7 +66,7 @@ class SystemdSupervisor:
 
 def _status(text: str) -> str:
     """Return STATUS= on one line: a line break would let a model's name speak to systemd in our place."""
-    return "STATUS=" + printable(text).replace("\n", " ")[:LONGEST_STATUS]
+    return "STATUS=" + clean(text)[:LONGEST_STATUS]
 
 
 def _patience(environment: Mapping[str, str]) -> float | None:
