@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 
-from migrations.apply import apply
+from migrations.apply import apply, refused
 from migrations.found_at import as_found
 from migrations.known_files import KnownFiles
 from migrations.model import ImportOutcome
@@ -80,6 +80,8 @@ class LegacyImporter:
         found = scan(paths, layout=self._layout, timezone=self._timezone, progress=progress, known=self._known)
         if found_at:
             found = as_found(found, found_at)
+        if not found.models:  # tables and notes beside the models: nothing that MLflow would have to be asked about
+            return tuple(refused(entry) for entry in found.unreadable)
         imported = self._writer.imported(experiment)
         chosen = plan(found, imported, model, experiment, batch or new_batch(self._clock.now()))
         return apply(chosen, self._writer, self._registry, dry_run=dry_run, progress=progress)

@@ -13,7 +13,7 @@ from selector.errors import SelectorError, StagingError
 from selector.exchange import Entry
 from selector.workflows.house import House, Staging
 from selector.workflows.imports import imported, not_imported
-from selector.workflows.staged_files import NotYetError, copy, private_folder
+from selector.workflows.staged_files import CLOSED_FOLDER, NotYetError, copy, private_folder
 from selector.workflows.staged_memory import FolderMemory, details, spelled
 
 log = logging.getLogger(__name__)
@@ -66,6 +66,9 @@ class Batch:
         with private_folder(self.house.spool) as room:
             copies: dict[str, Path] = {}
             for number, entry in enumerate(chosen):
+                if not entry.files and not any(kind.startswith(CLOSED_FOLDER) for kind in entry.others.values()):
+                    self._set_aside(entry)
+                    continue
                 try:
                     if self._copy(entry, self._place(room, entry, number)):
                         copies[entry.name] = self._place(room, entry, number)
@@ -92,6 +95,9 @@ class Batch:
 
     def _copy(self, entry: StagedEntry, into: Path) -> bool:
         """Copy an entry; return whether it is complete."""
+        closed = next((f"{n} is {kind}" for n, kind in entry.others.items() if kind.startswith(CLOSED_FOLDER)), None)
+        if closed is not None:
+            raise StagingError(closed)
         quiet, sighting = self.staging.quiet, self.memory.sightings[entry.name]
         is_settled = settled(sighting, self.began, quiet)
         if self.staging.manifest and entry.files and not entry.manifests:
@@ -186,6 +192,16 @@ class Batch:
             self.house.store.append(tuple(lines))
         self.memory.finished(entry.name)
         yield Imported(self.staging.model, spelled(entry.name), "failed", why)
+
+    def _set_aside(self, entry: StagedEntry) -> None:
+        """Record links, pipes and devices that lie there alone: they are no models, and nothing failed."""
+        known = {spelled(entry.name): self._signature(entry)}
+        lines: list[Entry] = []
+        for name, kind in entry.others.items():
+            lines += self._line(self.staging.folder / name, f"it is {kind}, which is not followed or opened", known)
+        if lines:
+            self.house.store.append(tuple(lines))
+        self.memory.finished(entry.name)
 
     def _line(self, path: Path, why: str, known: dict[str, str]) -> list[Entry]:
         """Return the ledger's line on a staged model that became no run, unless the same was recorded before."""

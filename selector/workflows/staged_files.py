@@ -28,6 +28,7 @@ MOST_BYTES: Final = 16 << 30
 
 MOST_NESTED: Final = 40
 MOST_NAMES: Final = 2_000_000
+CLOSED_FOLDER: Final = "a folder that cannot be read"
 SKIPPED: Final = frozenset({"venv", "node_modules", "__pycache__"})
 
 _CHUNK: Final = 1 << 20
@@ -88,7 +89,7 @@ def walk(folder: Path) -> Listing:
             if not here:
                 raise StagingError(f"The staging folder {folder} cannot be read: {error.strerror}.") from error
             if error.errno not in _GONE:
-                others[here] = f"a folder that cannot be read ({error.strerror})"
+                others[here] = f"{CLOSED_FOLDER} ({error.strerror})"
         if len(files) > MOST_NAMES:
             raise StagingError(f"The staging folder {folder} holds more than {MOST_NAMES:,} files.")
     return Listing(files, others)
