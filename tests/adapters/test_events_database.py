@@ -142,6 +142,22 @@ def test_a_folder_that_is_removed_and_made_again_is_watched_again(file, watching
     assert hints.until(lambda n: n == 3)
 
 
+@pytest.mark.parametrize("watching", [0.1], indirect=True)
+def test_a_folder_made_again_with_the_same_number_is_watched_again(file, watching, monkeypatch):
+    source, hints = watching
+    monkeypatch.setattr(events_database, "_inode", lambda _folder: source._watched.get(file.parent))
+    shutil.rmtree(file.parent)
+    file.parent.mkdir()
+    write(file, "CREATE TABLE t (x)")
+    assert hints.until(lambda n: n > 0)
+    time.sleep(0.5)
+    source._check = 60.0
+    time.sleep(0.3)
+    seen = hints.count
+    write(file)
+    assert hints.until(lambda n: n > seen)
+
+
 def test_a_system_without_watches_left_is_told_and_the_file_looked_at(file, monkeypatch):
     def refuse(*_args, **_options):
         raise OSError(28, "inotify watch limit reached")

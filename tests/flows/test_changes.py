@@ -187,6 +187,18 @@ def test_what_one_look_cannot_see_is_found_by_the_complete_reading():
     assert known(runs) == lab.truth()
 
 
+def test_a_run_that_moves_to_the_end_while_another_takes_its_place_is_found_with_it():
+    lab, runs = Lab(1), FinishedRuns()
+    for hour in range(100):
+        lab.finish(ended=lab.now - timedelta(hours=hour))
+    list(runs.look(lab.registry, PATTERNS))
+    oldest = min(lab.alive(), key=lambda r: r.ended_at)
+    lab.finish(oldest, ended=lab.now + timedelta(hours=1))
+    lab.finish(ended=lab.now - timedelta(days=900))
+    assert len(list(runs.look(lab.registry, PATTERNS))) == 2
+    assert known(runs) == lab.truth()
+
+
 def test_nothing_new_costs_two_questions_and_globs_a_third(world):
     for number in range(3):
         world.train(f"r{number}", 300)
