@@ -15,6 +15,7 @@ import pytest
 
 from migrations.stores.carry import Carrier
 from migrations.stores.open import open_store
+from migrations.stores.verify import StoreVerifier
 from selector.adapters.mlflow_import import mlflow_module
 from selector.adapters.registry_mlflow import MlflowRegistry
 from selector.errors import MlflowRefusedError
@@ -54,6 +55,11 @@ def fill(client, folder, gone):
     client.log_outputs(ids["child"], [entities.LoggedModelOutput(logged.model_id, 0)])
     client.log_batch(ids["child"], [entities.Metric("f1", 0.75, 1_600_000_003_000, 0, model_id=logged.model_id)])
     client.log_batch(ids["parent"], [entities.Metric("later_f1", 0.5, 1_600_000_004_000, 0, model_id=logged.model_id)])
+    # A model that came from no run, one run that only used the first model, and one that measured it and was deleted.
+    orphan = client.create_logged_model(number, name="external", params={"of": "elsewhere"})
+    client.log_model_artifact(orphan.model_id, str(model / "weights.bin"))
+    client.finalize_logged_model(orphan.model_id, "READY")
+    client.log_inputs(ids["parent"], models=[entities.LoggedModelInput(logged.model_id)])
     client.log_artifacts(ids["parent"], str(model), "model")
     client.set_tag(
         ids["parent"],
@@ -64,6 +70,7 @@ def fill(client, folder, gone):
         ids[name] = client.create_run(number, start_time=1_600_000_005_000, run_name=name).info.run_id
         if status:
             client.set_terminated(ids[name], status, 1_600_000_006_000)
+    client.log_batch(ids["deleted"], [entities.Metric("lost_f1", 0.25, 1_600_000_005_500, 0, model_id=logged.model_id)])
     client.set_terminated(ids["parent"], "FINISHED", 1_600_000_007_000)
     client.set_terminated(ids["child"], "FINISHED", 1_600_000_007_500)
     client.delete_run(ids["deleted"])
@@ -72,7 +79,12 @@ def fill(client, folder, gone):
         run = client.create_run(number, start_time=1_600_000_008_000, run_name="in a deleted experiment")
         client.set_terminated(run.info.run_id, "FINISHED", 1_600_000_009_000)
         client.delete_experiment(number)
-    root = client.get_run(ids["parent"]).info.artifact_uri
+    register(client, client.get_run(ids["parent"]).info.artifact_uri, logged, ids)
+    return ids
+
+
+def register(client, root, logged, ids):
+    """Write a registered model with versions of every origin, and a prompt."""
     client.create_registered_model("kept-churn", tags={"owner": "ada"}, description="Who leaves.")
     sources = [f"{root}/model", f"models:/{logged.model_id}", "models:/kept-churn/1", f"{root}/model", "dummy-source"]
     for index, source in enumerate(sources, 1):
@@ -85,7 +97,6 @@ def fill(client, folder, gone):
     client.set_registered_model_alias("kept-churn", "champion", "1")
     client.set_registered_model_alias("kept-churn", "Best-2", "2")
     client.register_prompt("greeting", "Hello {{name}}")
-    return ids
 
 
 @pytest.fixture(scope="session", params=["files", "sqlite"])
@@ -173,8 +184,13 @@ def told(registry):
                 sorted((k, repr(v)) for k, v in r.data.metrics.items()),
                 sorted((i.dataset.name, i.dataset.digest) for i in r.inputs.dataset_inputs),
                 len(r.outputs.model_outputs if r.outputs else ()),
+                len(client.get_run(r.info.run_id).inputs.model_inputs or ()),
             )
             for r in whole
+        ),
+        "models": sorted(
+            (m.name, str(m.status), bool(m.source_run_id), sorted((k.key, k.value) for k in m.metrics or ()))
+            for m in client.search_logged_models(list(experiments))
         ),
         "registry": {
             name: (
@@ -212,19 +228,67 @@ def test_runs_keep_times_states_params_and_their_whole_history(made, arrived):
     assert client.get_experiment("1").tags["team"] == "retention"
 
 
+def test_what_was_carried_reads_back_as_it_was_and_every_change_since_is_named(made, registry, carry, tmp_path):
+    carry(made[0], registry)
+    (tmp_path / "spool").mkdir()
+
+    def differences():
+        with open_store(str(made[0]), tmp_path / "spool") as store:
+            parts = (registry.store_writer(), registry.store_reader(), registry, tmp_path / "spool")
+            return StoreVerifier(store, *parts).verify()
+
+    verified = differences()
+    assert verified.differences == []
+    assert verified.checked["runs"] == (7 if made[0].is_dir() else 6)
+    assert (verified.checked["files"], verified.checked["versions"], verified.checked["aliases"]) == (5, 4, 2)
+    client = client_of(registry)
+    runs = {r.info.run_name: r for r in client.search_runs(["1"])}
+    parent, child = runs["parent"], runs["child"]
+    client.log_batch(parent.info.run_id, [mlflow_module("mlflow.entities").Metric("loss", 7.0, 1_600_000_009_000, 5)])
+    client.set_tag(parent.info.run_id, "mlflow.user", "eve")
+    client.update_run(child.info.run_id, name="renamed")
+    client.set_terminated(runs["failed"].info.run_id, "FAILED", 1_700_000_000_000)
+    client.delete_run(runs["running"].info.run_id)
+    client.delete_tag(child.info.run_id, "mlflow.parentRunId")
+    weights = next(Path(registry._connection.artifact_root).rglob(f"{parent.info.run_id}/**/weights.bin"))
+    weights.write_bytes(b"other")
+    registry.set_alias("kept-churn", "champion", 2)
+    registry.set_stage("kept-churn", 1, "Archived")
+    client.delete_model_version("kept-churn", "3")
+    told = {(d.what, d.about, d.found) for d in differences().differences}
+    assert told == {
+        ("run", "metric loss", "(1600000009000, 5, 7.0)"),
+        ("run", "tag mlflow.user", "eve"),
+        ("run", "name", "renamed"),
+        ("run", "ended", "1700000000000"),
+        ("run", "deleted", "True"),
+        ("run", "parent", None),
+        ("run", "file model/weights.bin", "other bytes"),
+        ("alias", "version", "2"),
+        ("version", "stage", "Archived"),
+        ("version", "it", None),
+    }
+
+
 def test_references_between_runs_and_models_lead_to_the_new_ones(arrived):
     registry, _ = arrived
     client = client_of(registry)
     runs = {r.info.run_name: r for r in client.search_runs(["1"])}
+    every = client.search_runs(["1"], run_view_type=3)
     assert runs["child"].data.tags["mlflow.parentRunId"] == runs["parent"].info.run_id
     (entry,) = json.loads(runs["parent"].data.tags["mlflow.log-model.history"])
     assert entry["run_id"] == runs["parent"].info.run_id
-    (model,) = client.search_logged_models(["1"])
+    models = {m.name: m for m in client.search_logged_models(["1"])}
+    orphan, model = models["external"], models["forest"]
+    assert (orphan.source_run_id, orphan.params, str(orphan.status)) == (None, {"of": "elsewhere"}, "READY")
+    (used,) = client.get_run(runs["parent"].info.run_id).inputs.model_inputs
+    assert used.model_id == model.model_id
     assert (model.source_run_id, model.name, str(model.status)) == (runs["child"].info.run_id, "forest", "READY")
     assert (model.params, model.tags["kind"]) == ({"trees": "5"}, "forest")
     assert {(m.key, m.value, m.run_id) for m in model.metrics} == {
         ("f1", 0.75, runs["child"].info.run_id),
         ("later_f1", 0.5, runs["parent"].info.run_id),
+        ("lost_f1", 0.25, next(r.info.run_id for r in every if r.info.run_name == "deleted")),
     }
     assert [o.model_id for o in runs["child"].outputs.model_outputs] == [model.model_id]
     (given,) = runs["child"].inputs.dataset_inputs
@@ -377,7 +441,7 @@ def killed(made, carry, mlflow_template, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", [(step, before) for step in range(1, 60, 12) for before in (True, False)])
+@pytest.mark.parametrize("moment", [(step, before) for step in range(1, 72, 14) for before in (True, False)])
 def test_a_kill_at_any_write_is_repaired_by_the_next_import(made, arrived, carry, killed, moment):
     registry = killed(moment[0], before=moment[1])
     assert carry(made[0], registry).runs["failed"] == 0
@@ -419,7 +483,7 @@ def test_a_run_that_was_left_half_written_is_replaced(made, registry, carry, met
     assert outcome.runs["failed"] == 0
     copies = [run[0] for run in told(registry)["runs"]]
     assert len(copies) == len(set(copies)) == outcome.runs["imported"] + outcome.runs["already"]
-    assert len(client_of(registry).search_logged_models(["1"])) == 1
+    assert len(client_of(registry).search_logged_models(["1"])) == 2
 
 
 def test_a_run_that_mlflow_refuses_stops_no_other(made, registry, carry):

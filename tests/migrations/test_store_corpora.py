@@ -13,6 +13,7 @@ import pytest
 
 from migrations.stores.carry import Carrier
 from migrations.stores.open import open_store
+from migrations.stores.verify import StoreVerifier
 from selector.adapters.registry_mlflow import MlflowRegistry
 
 CORPORA = Path(__file__).parents[2].parent / "shared" / "corpora"
@@ -61,6 +62,8 @@ def test_a_real_store_arrives_whole_and_a_second_import_changes_nothing(name, un
     registry = MlflowRegistry(mlflow_sqlite)
     before = bytes_below(tmp_path / "there")
 
+    (tmp_path / "spool").mkdir()
+
     def carry():
         with open_store(str(source), tmp_path / "spool") as store:
             return Carrier(store, registry.store_writer(), registry, "batch").carry()
@@ -94,6 +97,12 @@ def test_a_real_store_arrives_whole_and_a_second_import_changes_nothing(name, un
             source_run = live[version.version]["run_id"]
             assert version.run_id == (runs[source_run].info.run_id if source_run in runs else None)
 
+    with open_store(str(source), tmp_path / "spool") as store:
+        parts = (registry.store_writer(), registry.store_reader(), registry, tmp_path / "spool")
+        verified = StoreVerifier(store, *parts).verify()
+    assert verified.differences == []
+    assert verified.checked["runs"] == expected["runs"]
+    assert [one for one in outcome.left_out if one.failed] == []
     again = carry()
     assert again.runs == {"new": 0, "imported": 0, "already": expected["runs"], "failed": 0}
     assert {v.status for v in again.versions} <= {"already"}
