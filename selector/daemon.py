@@ -193,6 +193,9 @@ class Daemon:
 
     def _serve(self, parts: Parts) -> Literal["stop", "reload"]:
         self._longest = parts.longest
+        if self.keeper.state.phase == "standby":
+            # A reload ended the standing by, and whoever asked for it waits to hear that it is over.
+            self.keeper.phase("starting", "starting")
         while not self._stop.is_set() and not self._reload.is_set():
             with ExitStack() as stack:
                 try:

@@ -254,6 +254,30 @@ def test_a_broken_configuration_at_a_reload_leaves_the_old_one_in_force(world):
         running.until(lambda: running.daemon.keeper.state.configuration == "")
 
 
+def test_every_reload_is_said_to_be_over_also_by_a_standby(world, monkeypatch):
+    monkeypatch.setattr("selector.daemon.STANDBY_SECONDS", 0.02)
+    name = f"daemon-{id(world)}"
+    with Running(world, lease=MemoryLease(name)) as first, Running(world, lease=MemoryLease(name), standby=True) as two:
+        first.until(lambda: bool(first.turns))
+        for running in (first, two):
+            told = running.supervisor.told
+            _until(lambda told=told: "ready" in [word for word, _ in told])
+            running.daemon.reload()
+            _until(lambda told=told: "ready" in [w for w, _ in told][_reloading(told) :])
+
+
+def _reloading(told):
+    words = [word for word, _ in told]
+    return words.index("reloading") if "reloading" in words else len(words)
+
+
+def _until(holds):
+    deadline = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < deadline, "it never came to that"
+        time.sleep(0.01)
+
+
 def test_a_configuration_that_cannot_be_wired_at_a_reload_gives_way_to_the_old_one(world):
     files = ["good", "unusable"]
     opened = []
