@@ -133,6 +133,6 @@ class LoggingSettings(Section):
     )
     format: Literal["human", "json"] = Field(
         default="human",
-        description="human for people, json for log collectors.",
+        description="human for people, json for log collectors. Default: human; json for the service under systemd.",
         examples=["human"],
     )

@@ -65,6 +65,13 @@ class Session:
         """Log what a service should tell although nobody asked: one sentence per turn."""
         self._log(configuration, least="INFO")
 
+    @staticmethod
+    def _in_json(configuration: Configuration, *, service: bool) -> bool:
+        """Tell whether lines go to a collector: as configured, else where systemd has tied stderr to its journal."""
+        if "format" in configuration.logging.model_fields_set or not service:
+            return configuration.logging.format == "json"
+        return "JOURNAL_STREAM" in os.environ and not sys.stderr.isatty()
+
     def _log(self, configuration: Configuration, *, least: str = "ERROR") -> None:
         from selector.adapters.logs import set_up_logging  # noqa: PLC0415 - only commands that do something log
 
@@ -76,7 +83,7 @@ class Session:
         # MLflow and alembic chat at INFO; only -vv lets them.
         set_up_logging(
             "WARNING" if level == "INFO" else level,
-            as_json=configuration.logging.format == "json",
+            as_json=self._in_json(configuration, service=least == "INFO"),
             secrets=self.secrets,
         )
         for name in _OURS:

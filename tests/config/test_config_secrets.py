@@ -86,7 +86,7 @@ def test_a_person_beside_the_service_does_without_the_credentials_of_its_channel
     found = load(path, {})
     assert [c.url for c in found.channels] == ["json://localhost"]
     assert any("notify.0.url: its credential is only there in the service" in w for w in warnings(found))
-    assert found.masked()["notify"][0]["url"] == "x://${credential:hook}"
+    assert found.masked()["notify"][0]["url"] == "**** (from x://${credential:hook})"
 
 
 def test_what_everybody_needs_is_missed_by_everybody(tmp_path):
