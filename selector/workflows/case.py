@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from selector.domain.counted import tries
@@ -143,7 +145,8 @@ def decision_entry(house: House, decision: Decision, record: Record) -> Entry:
     )
 
 
-def _environment() -> dict[str, str]:
+@functools.cache
+def _environment() -> Mapping[str, str]:
     """Return the versions that a reader of an old report will want to know, without importing any of them."""
     found = {}
     for name in ("mlflow-selector", "mlflow", "scikit-learn", "lightgbm", "xgboost"):
@@ -151,4 +154,4 @@ def _environment() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return MappingProxyType(found)
