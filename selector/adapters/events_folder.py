@@ -37,8 +37,8 @@ QUIET = 0.2
 LONGEST_QUIET = 1.0
 """Where files never stop coming, a hint is given after so many seconds all the same."""
 
-LONGEST_PAUSE = 5.0
-"""Between two hints, where files come all the time: each hint costs a scan."""
+LONGEST_PAUSE = 2.0
+"""Seconds between two hints, where files come all the time: each hint costs a scan."""
 
 CHECK = 5.0
 """Seconds between two looks whether those who watch are still alive, and watch the right folder."""

@@ -454,17 +454,6 @@ def test_odd_names_are_imported_and_told_on_one_line_each(site):
     json.dumps([entry.details for entry in site.store.entries() if entry.details], default=dict).encode()
 
 
-def test_thirty_thousand_files_are_all_seen_by_one_scan(site):
-    for number in range(30):
-        folder = site.put_folder(f"forest_20250820_1046{number:02d}", number=number)
-        for row in range(998):
-            (folder / f"rows_{row}.csv").touch()
-    site.turn()
-    (memory,) = site.staged._memories.values()
-    assert sum(len(entry.files) for entry in memory.pending.values()) == 30_000
-    assert len(memory.ripe(site.now + QUIET + 10.0, QUIET)) == 30
-
-
 def test_a_bad_entry_stops_no_other_and_a_bug_is_its_own_trouble(site, monkeypatch, caplog):
     site.put_folder("cut_20250820_104603", model()[:-7])
     site.put_folder("unknown_20250820_104603", b"what is this")
