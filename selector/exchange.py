@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from selector.domain.model import NOTHING, Predictions, Unscorable
 from selector.domain.promotion import Plan
@@ -118,6 +118,22 @@ class Notice:
     kind: str
     title: str
     body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What came of sending one notice through one channel.
+
+    Attributes:
+        outcome: sent; later: worth another try; refused: no try will ever succeed.
+        why: one sentence without secrets; empty where it was sent.
+        retry_after: seconds that the receiver asked to wait; None where it said nothing.
+
+    """
+
+    outcome: Literal["sent", "later", "refused"]
+    why: str = ""
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,13 @@ from selector.domain.events import WakeUp
 from selector.domain.model import Predictions, RegisteredModel, Run, Truth, Unscorable
 from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
-from selector.exchange import Entry, HoldoutSpec, NewRun, Notice, Scored, ScoreJob, Unfinished, WrittenRun
+from selector.exchange import Delivery, Entry, HoldoutSpec, NewRun, Notice, Scored, ScoreJob, Unfinished, WrittenRun
 from selector.ports_watch import Watched
 
 __all__ = [
     "Cache",
     "Clock",
+    "Delivery",
     "Entry",
     "Features",
     "Flags",
@@ -29,6 +30,7 @@ __all__ = [
     "Ledger",
     "NewRun",
     "Notice",
+    "Notifier",
     "Progress",
     "Registry",
     "ReportWriter",
@@ -389,6 +391,23 @@ class StagedImporter(Protocol):
 
     def new_batch(self) -> str:
         """Return an id under which an import can be taken back."""
+        ...
+
+
+class Notifier(Protocol):
+    """One way to tell people."""
+
+    @property
+    def name(self) -> str:
+        """Return what it is called, the same at every start and without a secret: outbox rows are kept by it."""
+        ...
+
+    def takes(self, notice: Notice) -> bool:
+        """Return whether it was configured for such notices (`on`, `models`)."""
+        ...
+
+    def send(self, notice: Notice) -> Delivery:
+        """Send it within the channel's own deadline (10 s); never raises. The key goes along, for the receiver."""
         ...
 
 
