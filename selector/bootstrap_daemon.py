@@ -22,6 +22,7 @@ from selector.daemon import LONGEST_STEP, Daemon, Parts
 from selector.ports import Clock, Lease, WakeUps
 from selector.workflows.cycle import Cycle
 from selector.workflows.import_staged import StagedFolders
+from selector.workflows.production_watch import ProductionWatch
 
 DAEMON_LOCK = "daemon.lock"
 SCORING_SLACK = 30.0
@@ -66,7 +67,11 @@ def daemon(
         ):
             yield Parts(
                 house,
-                Cycle(house, StagedFolders(sleep=time.sleep if once else None)),
+                Cycle(
+                    house,
+                    StagedFolders(sleep=time.sleep if once else None),
+                    production=ProductionWatch(current.watch.production),
+                ),
                 _daemon_lease(current, house.clock),
                 (*_sources(current), *listening),
                 poll=current.watch.poll,

@@ -17,6 +17,12 @@ class WatchSettings(Section):
         description="Time between two looks for what is new; with nothing new a look costs a few calls.",
         examples=["30s"],
     )
+    production: Seconds = Field(
+        default=60.0,
+        ge=1,
+        description="Time between two looks at the production data of a model with `monitor`.",
+        examples=["60s"],
+    )
     thorough: Seconds = Field(
         default=900.0,
         ge=1,

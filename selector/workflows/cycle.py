@@ -12,7 +12,9 @@ from selector.workflows.carry_out import Recovered, recover
 from selector.workflows.changes import Changes
 from selector.workflows.house import House
 from selector.workflows.import_staged import Imported, StagedFolders
+from selector.workflows.monitor import Monitored
 from selector.workflows.own_writes import OwnWrites
+from selector.workflows.production_watch import ProductionWatch
 from selector.workflows.select_champion import Look, failed, select
 
 log = logging.getLogger(__name__)
@@ -46,6 +48,7 @@ class Turn:
         looks: one per model that was looked at, failed ones included.
         recovered: plans of an earlier process.
         troubles: what failed.
+        monitored: what production said of the models that were measured.
 
     """
 
@@ -55,11 +58,13 @@ class Turn:
     looks: tuple[Look, ...] = ()
     recovered: tuple[Recovered, ...] = ()
     troubles: tuple[Trouble, ...] = ()
+    monitored: tuple[Monitored, ...] = ()
 
     @property
     def quiet(self) -> bool:
         """Whether nothing happened that is worth a line in the log."""
-        return not (self.events or self.imported or self.recovered or self.troubles or any(k.news for k in self.looks))
+        said = any(look.news for look in self.looks) or any(found.news for found in self.monitored)
+        return not (said or self.events or self.imported or self.recovered or self.troubles)
 
 
 @dataclass(slots=True, eq=False)
@@ -106,6 +111,7 @@ class Cycle:
     staged: StagedFolders
     changes: Changes = field(default_factory=Changes)
     agenda: Agenda = field(default_factory=Agenda)
+    production: ProductionWatch = field(default_factory=ProductionWatch)
     recovered: bool = False
 
     def __post_init__(self) -> None:
@@ -115,7 +121,8 @@ class Cycle:
     @property
     def next_at(self) -> float | None:
         """Return when there is something to do although no hint comes; None where there is nothing."""
-        return min((at for at in (self.agenda.next, self.staged.next_at) if at is not None), default=None)
+        due = (self.agenda.next, self.staged.next_at, self.production.next_at)
+        return min((at for at in due if at is not None), default=None)
 
     def start_over(self) -> None:
         """Forget what was seen, so that the next turn looks at everything."""
@@ -142,7 +149,19 @@ class Cycle:
         events = self._read(now, troubles, thorough=thorough)
         recovered = self._recover(troubles)
         looks = self._look(now, troubles)
-        return Turn(tuple(wakes), events, imported, looks, recovered, tuple(troubles))
+        monitored = self._measure(now, troubles, thorough=thorough)
+        return Turn(tuple(wakes), events, imported, looks, recovered, tuple(troubles), monitored)
+
+    def _measure(self, now: float, troubles: list[Trouble], *, thorough: bool) -> tuple[Monitored, ...]:
+        if thorough:
+            self.production.forget()
+        found: list[Monitored] = []
+        for about, result in self.production.take(self.house, now) if self.recovered else ():
+            if isinstance(result, Monitored):
+                found.append(result)
+            else:
+                troubles.append(Trouble(about, result))
+        return tuple(found)
 
     def _stage(self, now: float, troubles: list[Trouble]) -> tuple[Imported, ...]:
         """Import what is complete, one folder after the other; one that fails does not stop the others."""

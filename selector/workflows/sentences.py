@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from selector.workflows.cycle import Trouble, Turn
+from selector.workflows.monitor import Monitored
 from selector.workflows.select_champion import Look
 
 MOST_NAMED = 3
@@ -17,12 +18,18 @@ def sentence(turn: Turn) -> str:
         *(r.text for r in turn.recovered),
         *_imports(turn),
         *_looks(turn.looks),
+        *(_of_production(m) for m in turn.monitored if m.news),
         *(f"{t.about} failed: {t.error.message.rstrip('.')}" for t in _not_of_looks(turn)),
     ]
     if not parts:
         parts = [_several([e.words for e in turn.events])] if turn.events else ["nothing new"]
     text = "; ".join(p.rstrip(".") for p in parts)
     return f"{text}."
+
+
+def _of_production(found: Monitored) -> str:
+    """Return the first line of what is told at length elsewhere, and what was done."""
+    return "; ".join([found.text.splitlines()[0].rstrip("."), *found.actions])
 
 
 def _imports(turn: Turn) -> list[str]:
