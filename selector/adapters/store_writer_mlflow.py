@@ -7,6 +7,7 @@ import functools
 import itertools
 import operator
 import posixpath
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -70,6 +71,7 @@ class MlflowStoreWriter:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._together = threading.local()
 
     def experiments(self) -> tuple[PresentExperiment, ...]:
         """Return all experiments, deleted ones too; a database that is still to be made begins with its Default."""
@@ -128,13 +130,30 @@ class MlflowStoreWriter:
 
     def write(self, run: StoredRun, experiment_id: str) -> WrittenStoredRun:
         """Write one run; it is RUNNING until all of it is there."""
+        if run.models or run.datasets or (run.files is not None and run.files.names):
+            return self._write(run, experiment_id)
+
+        # Handing each call to a thread of its own, and waiting for it, costs more than a small call itself.
+        def all_of_it(client: Any) -> WrittenStoredRun:
+            self._together.client = client
+            return self._write(run, experiment_id)
+
+        calls = 3 + len(run.metrics) // METRICS_PER_CALL + len(run.params) // PARAMS_PER_CALL
+        return self._connection.ask("write a run", all_of_it, seconds=calls * self._connection.call_seconds)
+
+    def _ask(self, doing: str, question: Callable[[Any], Any]) -> Any:
+        """Call MLflow: by itself, or as one of several calls that wait for their end together."""
+        client = getattr(self._together, "client", None)
+        return self._connection.ask(doing, question) if client is None else question(client)
+
+    def _write(self, run: StoredRun, experiment_id: str) -> WrittenStoredRun:
         said = Said()
         tags = texts_for_mlflow("tag", {k: v for k, v in run.tags.items() if k != NAME_TAG}, MOST_TAG, said.changed)
         params = texts_for_mlflow("param", run.params, MOST_PARAM, said.changed)
         history = tags.pop(HISTORY_TAG, None)
         first, *more_tags = groups_of(tags, TAGS_PER_CALL) or [{}]
         begun = run.started or 1  # 0 would mean "now"
-        made = self._connection.ask(
+        made = self._ask(
             "create a run",
             lambda client: client.create_run(
                 experiment_id, start_time=begun, tags=first, run_name=(run.name or run.run_id)[:MOST_NAME]
@@ -253,7 +272,7 @@ class MlflowStoreWriter:
         slices = (slices_of(metrics, room), slices_of(told, PARAMS_PER_CALL), slices_of(marked, TAGS_PER_CALL))
         for some_metrics, some_params, some_tags in itertools.zip_longest(*slices, fillvalue=()):
             batch = {"metrics": some_metrics, "params": some_params, "tags": some_tags}
-            self._connection.ask("log a batch", operator.methodcaller("log_batch", run_id, **batch))
+            self._ask("log a batch", operator.methodcaller("log_batch", run_id, **batch))
 
     def _datasets(self, run_id: str, run: StoredRun, said: Said) -> None:
         if not run.datasets:
@@ -280,11 +299,11 @@ class MlflowStoreWriter:
     def _end(self, run_id: str, run: StoredRun) -> None:
         if run.status not in UNENDED:
             ask = operator.methodcaller("set_terminated", run_id, run.status, run.ended or run.started or 1)
-            self._connection.ask("finish a run", ask)
+            self._ask("finish a run", ask)
             return
         if run.status == "SCHEDULED":
-            self._connection.ask("set a status", lambda client: client.update_run(run_id, status="SCHEDULED"))
-        self._connection.ask("mark a run", lambda client: client.set_tag(run_id, WHOLE_TAG, "yes"))
+            self._ask("set a status", lambda client: client.update_run(run_id, status="SCHEDULED"))
+        self._ask("mark a run", lambda client: client.set_tag(run_id, WHOLE_TAG, "yes"))
 
     def _upload(self, files: StoredFiles, location: str, said: Said) -> None:
         """Copy plain files one by one; MLflow would follow links in a folder. A file that cannot be read is named.
