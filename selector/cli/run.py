@@ -74,7 +74,10 @@ def _told(turn: Turn, *, as_json: bool) -> int:
     if as_json:
         document = {
             "models": [look.document for look in turn.looks],
-            "imported": [{"model": i.model, "name": i.name, "run_id": i.run_id} for i in turn.imported],
+            "imported": [
+                {"model": i.model, "name": i.name, "status": i.status, "reason": i.reason, "run_id": i.run_id}
+                for i in turn.imported
+            ],
             "troubles": [{"about": t.about, "error": t.error.message, "advice": t.error.advice} for t in turn.troubles],
         }
         show(document, "", as_json=True)

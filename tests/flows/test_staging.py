@@ -331,6 +331,28 @@ def test_after_a_restart_on_a_new_mlflow_everything_is_imported_again(site):
     assert names(site.settle()) == ["forest_20250820_104603"]
 
 
+def test_what_was_undone_stays_out_until_it_changes_also_after_a_restart(site):
+    path = site.put("a.pkl", number=1)
+    (made,) = site.settle()
+    site.registry.delete_run(made.run_id)
+    assert site.settle() == []
+    site.restart()
+    assert site.settle() == []
+    path.write_bytes(model(2))
+    assert names(site.settle()) == ["a"]
+
+
+def test_the_same_reason_is_recorded_once_however_often_a_broken_entry_is_touched(site):
+    path = site.put("a.pkl", model()[:-5])
+    for _ in range(3):
+        os.utime(path)
+        assert names(site.settle(), "failed") == ["a"]
+    site.restart()
+    os.utime(path)
+    site.settle()
+    assert len(site.recorded("failed")) == 1
+
+
 def test_what_arrives_while_nobody_watches_is_seen_at_the_start(site):
     site.put_folder("forest_20250820_104603")
     site.settle()
