@@ -54,6 +54,7 @@ class Draft:
         mlflow: a subfolder (or ".") that is an MLflow model folder.
         tags: facts that the layout reads from names and places; recorded ones win.
         beside: names of further files that go with the model as they are.
+        by_name: the name may carry the time.
 
     """
 
@@ -68,6 +69,7 @@ class Draft:
     notes: tuple[str, ...] = ()
     tags: Mapping[str, str] = field(default_factory=lambda: NOTHING)
     beside: tuple[str, ...] = ()
+    by_name: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
         for name, what in told.items()
         if name != chosen and what.role in {"preprocessor", "data", "model"} and not what.damaged
     )
-    beside = tuple(Attachment(folder.files[name], "a file beside it") for name in draft.beside if name in folder.files)
+    beside = tuple(Attachment(folder.files[n], _contains(folder.tell(n))) for n in draft.beside if n in folder.files)
     held = _Held(path, fingerprint, size, modified, (*attachments, *beside), period)
     return _staged(draft, document, contents, held, timezone)
 
@@ -130,6 +132,10 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
 def _stems(told: Mapping[str, ModelFile]) -> Iterator[str]:
     """Yield what the models among the files are called."""
     return (name.rpartition(".")[0] for name, what in told.items() if what.role == "model")
+
+
+def _contains(told: ModelFile | None) -> str:
+    return (told.contains or told.format) if told else "a file beside it"
 
 
 def _above(draft: Draft, folder: Folder) -> tuple[str, ...]:
@@ -235,7 +241,9 @@ def _staged(
     draft: Draft, document: Mapping[str, Any], contents: ModelFile, held: _Held, timezone: tzinfo
 ) -> StagedModel:
     metrics = read_metrics(document)
-    started, created, time_notes = read_times(document, draft.name, held.modified, timezone, held.period)
+    started, created, time_notes = read_times(
+        document, draft.name if draft.by_name else "", held.modified, timezone, held.period if draft.by_name else None
+    )
     beside = tuple(f"{a.path.name} ({a.contains}) goes with it" for a in held.attachments)
     native = contents.model_class in {"lightgbm.basic.Booster", "xgboost.core.Booster"}
     if native and any("preprocessor" in a.contains or "Transformer" in a.contains for a in held.attachments):

@@ -12,6 +12,7 @@ from migrations.found_at import as_found
 from migrations.known_files import KnownFiles
 from migrations.model import ImportOutcome
 from migrations.plan import plan
+from migrations.plan_file import PlanFile
 from migrations.scan import scan
 from selector.domain.model import SOURCE_TAG
 from selector.ports import Clock, Progress, Registry, RunWriter
@@ -64,6 +65,9 @@ class LegacyImporter:
         dry_run: bool = False,
         progress: Progress | None = None,
         found_at: Mapping[Path, Path] | None = None,
+        reviewed: PlanFile | None = None,
+        jobs: int = 1,
+        fail_fast: bool = False,
     ) -> tuple[ImportOutcome, ...]:
         """Import what is new below some paths.
 
@@ -75,16 +79,23 @@ class LegacyImporter:
             dry_run: say what would be done and write nothing.
             progress: called while scanning and while importing.
             found_at: for paths that are private copies, the folder that each stands for; sources and outcomes name it.
+            reviewed: a plan that a person reviewed; exactly its entries are imported, as it says.
+            jobs: runs that are written at the same time.
+            fail_fast: leave the rest for the next import once something failed.
 
         """
         found = scan(paths, layout=self._layout, timezone=self._timezone, progress=progress, known=self._known)
         if found_at:
             found = as_found(found, found_at)
+        if reviewed:
+            found = reviewed.choose(found)
         if not found.models:  # tables and notes beside the models: nothing that MLflow would have to be asked about
             return tuple(refused(entry) for entry in found.unreadable)
         imported = self._writer.imported(experiment)
         chosen = plan(found, imported, model, experiment, batch or new_batch(self._clock.now()))
-        return apply(chosen, self._writer, self._registry, dry_run=dry_run, progress=progress)
+        return apply(
+            chosen, self._writer, self._registry, dry_run=dry_run, progress=progress, jobs=jobs, fail_fast=fail_fast
+        )
 
     def sources(self, experiment: str) -> frozenset[str]:
         """Return where everything that was ever imported into the experiment was found, deleted runs included."""

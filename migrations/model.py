@@ -18,6 +18,7 @@ DESCRIPTION_TAG = "mlflow.note.content"
 LEGACY_PREFIX = "legacy."
 FORMAT_TAG = "selector.format"
 NOTES_TAG = "selector.notes"
+PERCENT_TAG = "selector.percent"
 REGISTERED_AS_TAG = "selector.registered_as"
 
 
@@ -73,6 +74,8 @@ class StagedModel:
         metrics: keys and values as recorded; NaN is kept, percent stays percent.
         container: where the metrics stood in their document; empty where there are none.
         percent: keys of metrics whose values can only be percentages.
+        alias: to be set for its version, where nothing has it yet; empty for none.
+        stage: to be set for its version; empty for none.
         created_at: aware; becomes the end of the run.
         started_at: aware, not later than created_at; becomes the start of the run.
         fingerprint: sha256 (hex) of the model file's bytes.
@@ -97,6 +100,8 @@ class StagedModel:
     notes: tuple[str, ...] = ()
     container: str = ""
     percent: tuple[str, ...] = ()
+    alias: str = ""
+    stage: str = ""
 
     @property
     def format(self) -> str:
@@ -176,6 +181,7 @@ class ImportOutcome:
         status: new (scan or dry run), imported, already, failed or ignored.
         run_id: the run in MLflow; None where there is none.
         version: the version of the registered model; None where there is none.
+        planned: what was to be imported; None for what cannot be.
 
     """
 
@@ -192,6 +198,7 @@ class ImportOutcome:
     version: int | None = None
     copy_of: str | None = None
     notes: tuple[str, ...] = ()
+    planned: StagedModel | None = None
 
 
 @dataclass(frozen=True, slots=True)

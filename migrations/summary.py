@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from migrations.apply import refused
+from migrations.headline import headline_document
 from migrations.model import ImportOutcome, Scan, StagedModel, UndoOutcome
 from migrations.wording import printable
 from selector.errors import EXIT_FAILED
@@ -28,7 +29,7 @@ def scanned(scan: Scan) -> tuple[ImportOutcome, ...]:
         found.append(
             ImportOutcome(
                 staged.name, staged.path, "new", reason, staged.format, staged.model_type, staged.metrics,
-                staged.created_at, staged.fingerprint, notes=staged.notes,
+                staged.created_at, staged.fingerprint, notes=staged.notes, planned=staged,
             )
         )  # fmt: skip
     return (*found, *(refused(entry) for entry in scan.unreadable))
@@ -59,6 +60,7 @@ def _entry(outcome: ImportOutcome) -> dict[str, Any]:
         "format": outcome.format or None,
         "model_type": outcome.model_type or None,
         "metrics": {_text(key): value if math.isfinite(value) else None for key, value in outcome.metrics.items()},
+        "f1": headline_document(outcome.metrics),
         "created_at": _iso(outcome.created_at),
         "fingerprint": outcome.fingerprint,
         "status": outcome.status,
@@ -67,6 +69,19 @@ def _entry(outcome: ImportOutcome) -> dict[str, Any]:
         "version": outcome.version,
         "copy_of": outcome.copy_of,
         "notes": [printable(note) for note in outcome.notes],
+    } | _chosen(outcome.planned)
+
+
+def _chosen(staged: StagedModel | None) -> dict[str, Any]:
+    """Return what was chosen for an importable entry, beyond what every entry has."""
+    if staged is None:
+        return {"model_file": None, "metrics_from": None, "percent": [], "attachments": [], "stage": None}
+    return {
+        "model_file": _text(str(staged.model_file)),
+        "metrics_from": _text(staged.container) or None,
+        "percent": [_text(key) for key in staged.percent],
+        "attachments": [_text(attachment.path.name) for attachment in staged.attachments],
+        "stage": staged.tags.get("stage") or staged.tags.get("stage_folder"),
     }
 
 

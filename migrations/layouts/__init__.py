@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Final
 
 from migrations.layouts import (
@@ -23,6 +24,7 @@ from migrations.layouts import (
     stem_pairs,
 )
 from migrations.layouts.layout import Layout, Reading
+from migrations.layouts.mapping import load_mapping
 from selector.errors import UsageError
 
 __all__ = ["ENTRY_POINT_GROUP", "Layout", "Reading", "layouts"]
@@ -47,19 +49,21 @@ def layouts(only: str | None = None) -> Sequence[Layout]:
     """Return all layouts in the order in which they are asked.
 
     Args:
-        only: the name of the single layout to use.
+        only: the name of the single layout to use, or a YAML file that describes one.
 
     Raises:
-        UsageError: no layout has this name.
+        UsageError: no layout has this name, or the file describes none.
 
     """
     known = (*BUILT_IN, *_added(), LAST)
     if only is None:
         return known
+    if only.lower().endswith((".yaml", ".yml")):
+        return (load_mapping(Path(only)),)
     chosen = [layout for layout in known if layout.name == only]
     if not chosen:
         names = ", ".join(layout.name for layout in known)
-        raise UsageError(f"There is no layout named {only!r}.", advice=f"Known layouts: {names}.")
+        raise UsageError(f"There is no layout named {only!r}.", advice=f"Known layouts: {names}; or give a YAML file.")
     return chosen
 
 

@@ -100,6 +100,7 @@ def test_commands_that_only_look_are_known_by_name():
         "history",
         "report",
         "migrate scan",
+        "migrate verify",
     }
     settings = {"config validate", "config show", "config schema", "config example", "completion"}
     assert set(VERBS) == WRITING | reading | settings
