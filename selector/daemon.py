@@ -64,6 +64,13 @@ class Parts:
     longest: float = LONGEST_STEP
 
 
+def _level(turn: Turn) -> int:
+    """Return how loud a turn is told: another writer is an everyday matter, a failure is not."""
+    if any(not isinstance(trouble.error, LeaseHeldError) for trouble in turn.troubles):
+        return logging.WARNING
+    return logging.DEBUG if turn.quiet else logging.INFO
+
+
 @dataclass(eq=False)
 class Daemon:
     """The service; `run` returns when it is told to stop.
@@ -201,8 +208,9 @@ class Daemon:
                 try:
                     stack.enter_context(parts.lease.hold())
                 except LeaseHeldError as error:
-                    if not self.standby:
+                    if not self.standby and not self.keeper.state.turns:
                         raise
+                    # One that was at work, and was reloaded or lost the lease, comes back when the other one ends.
                     self._stand_by(error)
                     continue
                 self._work(parts)
@@ -259,10 +267,11 @@ class Daemon:
         finally:
             self._interruptible = False
         said = sentence(turn)
-        log.log(logging.WARNING if turn.troubles else logging.DEBUG if turn.quiet else logging.INFO, "%s", said)
+        log.log(_level(turn), "%s", said)
         hints = {source.name: source.trouble() for source in parts.sources}
         state = self.keeper.turned(turn, said, hints, waiting=len(parts.cycle.agenda.due))
-        self.supervisor.status(said)
+        broken = state.configuration and f"The configuration on disk is not in force: {state.configuration} | "
+        self.supervisor.status(broken + said)
         for observe in self.observers:
             observe(state, turn, self.monotonic() - began)
         return turn

@@ -15,12 +15,14 @@ CONFIGURATION = "selector.yaml"
 TRAIN = "train.csv"
 HOLDOUT = "holdout.csv"
 STAGING = Path("models") / "staging"
+PRODUCTION = "production"
 OURS = (
     MARK,
     CONFIGURATION,
     TRAIN,
     HOLDOUT,
     "models",
+    PRODUCTION,
     "mlflow.db",
     "mlflow.db-wal",
     "mlflow.db-shm",
@@ -41,9 +43,14 @@ models:
     experiments: [churn_monitoring]      # finished runs in here are candidates
     metric: f1
     holdout: {data: holdout.csv, target: Churn, positive: "Yes"}
+    monitor:                             # watch the champion where it works
+      sources: production                # one file of labelled customers a day
+      on_degraded: rollback
 
 staging:                                 # models from before MLflow
   - {folder: models/staging, model: churn, experiment: churn_monitoring}
+
+watch: {production: 1s}                  # a demo has no time; a minute is the default
 """
 
 

@@ -61,6 +61,11 @@ class Service:
             self._process.wait()
         self._process = None
 
+    @property
+    def running(self) -> bool:
+        """Whether it is there."""
+        return self._process is not None and self._process.poll() is None
+
     def decision_on(self, model: str, run_id: str) -> tuple[Entry, Mapping[str, Any]]:
         """Wait until the service has decided with this run among the candidates.
 
@@ -84,7 +89,7 @@ class Service:
 
     def _until(self, found: Callable[[], Entry | None]) -> Entry:
         ends = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < ends and self._process is not None and self._process.poll() is None:
+        while time.monotonic() < ends and self.running:
             entry = found()
             if entry is not None:
                 return entry

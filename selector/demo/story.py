@@ -9,16 +9,16 @@ from pathlib import Path
 
 from selector.bootstrap import open_house
 from selector.config import load
-from selector.demo import beginning, better, luck, way_back
+from selector.demo import beginning, better, luck, production, way_back
 from selector.demo.application import started
 from selector.demo.customers import TARGET, make_customers, split
-from selector.demo.folder import CONFIGURATION, HOLDOUT, TRAIN, YAML, prepare
+from selector.demo.folder import CONFIGURATION, HOLDOUT, PRODUCTION, TRAIN, YAML, prepare
 from selector.demo.plain_mlflow import own_mlflow
 from selector.demo.service import Service
 from selector.demo.stage import MODEL, Stage, Step, Told
 from selector.errors import SelectorError
 
-STEPS: tuple[Step, ...] = (*beginning.STEPS, *luck.STEPS, *better.STEPS, *way_back.STEPS)
+STEPS: tuple[Step, ...] = (*beginning.STEPS, *luck.STEPS, *better.STEPS, *production.STEPS, *way_back.STEPS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ def _stage(folder: Path, actor: str, *, allow_unconfined: bool) -> Iterator[Stag
     train, holdout = split(make_customers())
     train.to_csv(folder / TRAIN, index=False)
     holdout.to_csv(folder / HOLDOUT, index=False)
+    (folder / PRODUCTION).mkdir()
     (folder / CONFIGURATION).write_text(YAML, encoding="utf-8")
     configuration = load(folder / CONFIGURATION)
     uri = configuration.mlflow.tracking_uri

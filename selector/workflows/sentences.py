@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from selector.errors import LeaseHeldError
 from selector.workflows.cycle import Trouble, Turn
 from selector.workflows.monitor import Monitored
 from selector.workflows.select_champion import Look
@@ -19,10 +20,10 @@ def sentence(turn: Turn) -> str:
         *_imports(turn),
         *_looks(turn.looks),
         *(_of_production(m) for m in turn.monitored if m.news),
-        *(f"{t.about} failed: {t.error.message.rstrip('.')}" for t in _not_of_looks(turn)),
+        *(_of_trouble(t) for t in _not_of_looks(turn)),
     ]
     if not parts:
-        parts = [_several([e.words for e in turn.events])] if turn.events else ["nothing new"]
+        parts = _quiet_looks(turn.looks) or [_several([e.words for e in turn.events]) or "nothing new"]
     text = "; ".join(p.rstrip(".") for p in parts)
     return f"{text}."
 
@@ -43,14 +44,20 @@ def _imports(turn: Turn) -> list[str]:
 
 def _looks(looks: Sequence[Look]) -> list[str]:
     said = [f"{k.model}: {k.text.partition(': ')[2] or k.text}" for k in looks if k.news or k.error is not None]
-    quiet = len(looks) - len(said)
     if len(said) > MOST_NAMED:
         counts = Counter((k.decision.verdict if k.decision else "failed") for k in looks)
         return [f"looked at {len(looks)} models: " + ", ".join(f"{n} {v.replace('_', ' ')}" for v, n in counts.items())]
-    if quiet:
-        names = _several([k.model for k in looks if not (k.news or k.error is not None)])
-        said.append(f"{names}: no reason for a new decision")
     return said
+
+
+def _quiet_looks(looks: Sequence[Look]) -> list[str]:
+    return [f"{_several([look.model for look in looks])}: no reason for a new decision"] if looks else []
+
+
+def _of_trouble(trouble: Trouble) -> str:
+    if isinstance(trouble.error, LeaseHeldError):
+        return "somebody else is writing just now; waiting for a moment"
+    return f"{trouble.about} failed: {trouble.error.message.rstrip('.')}"
 
 
 def _not_of_looks(turn: Turn) -> list[Trouble]:

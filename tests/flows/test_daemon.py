@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 
 import pytest
@@ -122,7 +122,7 @@ def test_what_was_there_before_the_start_is_looked_at_first(world):
     with Running(world) as running:
         running.looked("promoted")
     assert world.champion() == "run0000"
-    assert running.supervisor.told[0][0] == "ready"
+    assert next(word for word, _ in running.supervisor.told if word != "alive") == "ready"
     assert running.supervisor.told[-1] == ("stopping", "")
 
 
@@ -247,11 +247,15 @@ def test_a_broken_configuration_at_a_reload_leaves_the_old_one_in_force(world):
         running.daemon.reload()
         running.until(lambda: running.daemon.keeper.state.configuration != "")
         assert opened[-1] == "good"
+        running.until(lambda: any(w == "status" and "'modles'" in said for w, said in running.supervisor.told))
         seen = len(running.turns)
         running.until(lambda: len(running.turns) > seen)
         running.daemon.reload()
         running.until(lambda: "better" in opened)
         running.until(lambda: running.daemon.keeper.state.configuration == "")
+        seen = len(running.turns)
+        running.until(lambda: len(running.turns) > seen)
+        assert "modles" not in [said for word, said in running.supervisor.told if word == "status"][-1]
 
 
 def test_every_reload_is_said_to_be_over_also_by_a_standby(world, monkeypatch):
@@ -259,11 +263,32 @@ def test_every_reload_is_said_to_be_over_also_by_a_standby(world, monkeypatch):
     name = f"daemon-{id(world)}"
     with Running(world, lease=MemoryLease(name)) as first, Running(world, lease=MemoryLease(name), standby=True) as two:
         first.until(lambda: bool(first.turns))
-        for running in (first, two):
+        for running in (two, first):
             told = running.supervisor.told
             _until(lambda told=told: "ready" in [word for word, _ in told])
             running.daemon.reload()
             _until(lambda told=told: "ready" in [w for w, _ in told][_reloading(told) :])
+
+
+def test_one_that_was_at_work_and_finds_the_lease_taken_after_a_reload_stands_by(world, monkeypatch):
+    monkeypatch.setattr("selector.daemon.STANDBY_SECONDS", 0.02)
+    name = f"daemon-{id(world)}"
+    other = MemoryLease(name)
+    taken = threading.Event()
+
+    def opened(_config):
+        if taken.is_set():
+            stack.enter_context(other.hold())
+            taken.clear()
+
+    with ExitStack() as stack, Running(world, lease=MemoryLease(name), opened=opened) as running:
+        running.until(lambda: bool(running.turns))
+        taken.set()
+        running.daemon.reload()
+        running.until(lambda: running.daemon.keeper.state.phase == "standby")
+        seen = len(running.turns)
+        stack.close()
+        running.until(lambda: len(running.turns) > seen)
 
 
 def _reloading(told):
