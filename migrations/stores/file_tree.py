@@ -75,7 +75,8 @@ class FileTree:
                 yield path.relative_to(folder).as_posix(), read_text(path, most)
             except OSError as error:
                 linked = entry.is_symlink()
-                self.leave("file", self._named(path), LINK if linked else str(error.strerror or error), failed=True)
+                reason = LINK if linked else str(error.strerror or error)
+                self.leave("file", self._named(path), reason, failed=not linked)
 
     def leave(self, what: str, name: str, reason: str, *, failed: bool = False) -> None:
         """Note what is not carried, once."""

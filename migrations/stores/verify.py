@@ -106,6 +106,7 @@ class StoreVerifier:
 
         """
         self._out = Verified(self.source.path)
+        self.spool.mkdir(parents=True, exist_ok=True)
         carried = self.reader.carried()
         for source_id, copies in carried.runs.items():
             whole = sorted((run for run in copies if run.whole), key=lambda run: run.deleted)

@@ -260,6 +260,11 @@ class MlflowRegistry:
         files = [sqlite_file(uri) for uri in uris if is_database(uri)]
         return any(file is not None and file.resolve() == Path(path).resolve() for file in files)
 
+    @property
+    def jobs(self) -> int:
+        """How many runs may well be written at the same time: SQLite has one writer."""
+        return 1 if sqlite_file(self._connection.uri) else 4
+
     def store_writer(self) -> MlflowStoreWriter:
         """Return what carries a whole store into this MLflow."""
         return MlflowStoreWriter(self._connection)

@@ -48,13 +48,27 @@ def store(document: Document) -> str:
     ]
     if versions:
         lines += ["", *table(heads, versions, limit=width())]
-    left = [(one["what"], one["name"], one["reason"]) for one in document["left_out"]]
-    if left:
-        lines += ["", "left out or changed:", *table(("what", "which", ""), left, limit=width(), indent="  ")]
+    for title, failed in (("failed:", True), ("left out or changed:", False)):
+        left = [(one["what"], one["name"], one["reason"]) for one in document["left_out"] if one["failed"] is failed]
+        if left:
+            lines += ["", title, *table(("what", "which", ""), left, limit=width(), indent="  ")]
+    lines += _verified(document.get("verified"))
     runs, registered = document["runs"], document["registered_models"]["versions"]
     for what, counted in (("runs", runs), ("versions", registered)):
         lines += ["", f"{what}: " + ", ".join(f"{counted[k]} {k}" for k in ("found", "imported", "skipped", "failed"))]
     return "\n".join(lines)
+
+
+def _verified(verified: Document | None) -> list[str]:
+    """Return what a comparison with the store found; nothing where none was asked for."""
+    if verified is None:
+        return []
+    counts = ", ".join(f"{count} {what}" for what, count in verified["checked"].items() if count)
+    if not verified["differences"]:
+        return ["", f"verified: {counts or 'nothing'}; MLflow holds what the store holds"]
+    heads = ("what", "which", "about", "in the store", "in MLflow")
+    rows = [(d["what"], d["name"], d["about"], d["wanted"], d["found"]) for d in verified["differences"]]
+    return ["", f"different, of {counts}:", *table(heads, rows, limit=width(), indent="  ")]
 
 
 def _experiments(found: Sequence[Document]) -> list[str]:

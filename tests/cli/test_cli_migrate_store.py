@@ -93,8 +93,11 @@ def test_what_cannot_be_read_is_named_and_stops_nothing(run, place, folder, one_
     (root / "7").mkdir()
     (root / "models" / "churn" / "aliases" / "lost").write_text("9\n")
     done = run("migrate", "store", "old/mlruns", "--json")
-    assert done.exit_code == 0, done.stderr
+    assert done.exit_code == 1, "a run and a tag could not be read"
     document = one_document(done.stdout)
+    assert {(one["what"], one["name"]) for one in document["left_out"] if one["failed"]} == {
+        ("run", f"{RUN}1"), ("file", f"1/{RUN}0/tags/big"),
+    }  # fmt: skip
     told = {(one["what"], one["name"]): one["reason"] for one in document["left_out"]}
     assert told["run", f"{RUN}1"].startswith("its meta.yaml is broken: ")
     assert told["metric", f"{RUN}0 bad"] == "1 lines are malformed"
@@ -115,7 +118,6 @@ def test_what_cannot_be_read_is_named_and_stops_nothing(run, place, folder, one_
     [
         ("nowhere", "there is no store at"),
         ("selector.yaml", "is no SQLite database"),
-        ("old", "holds mlruns and is no store itself"),
         ("postgresql://user@host/db", "is neither a folder nor a SQLite file"),
         ("mlflow.db", "is the configured MLflow itself"),
     ],
@@ -124,6 +126,26 @@ def test_a_wrong_source_is_wrong_usage(run, place, folder, source, said):
     done = run("migrate", "store", source)
     assert done.exit_code == 2, done.stdout
     assert said in done.stderr
+
+
+def test_what_was_carried_is_compared_with_the_store_and_a_change_since_ends_in_failure(run, place, one_document):
+    done = run("migrate", "store", "old", "--verify", "--jobs", "3")
+    assert done.exit_code == 0, done.stderr
+    assert "MLflow holds what the store holds" in done.stdout
+    (made,) = place.runs(["old"], "attributes.run_name = 'run 0'")
+    place._connection.ask("change", lambda client: client.set_tag(made.run_id, "mlflow.user", "<b>eve"))
+    done = run("migrate", "store", "old", "--verify", "--dry-run", "--json")
+    assert done.exit_code == 1
+    document = one_document(done.stdout)
+    (difference,) = document["verified"]["differences"]
+    assert difference == {
+        "what": "run", "name": f"{RUN}0", "about": "tag mlflow.user", "wanted": "x", "found": "<b>eve",
+    }  # fmt: skip
+    done = run("migrate", "store", "old", "--verify", "--json")
+    page = Path(one_document(done.stdout)["report"])
+    assert "&lt;b&gt;eve" in page.read_text()
+    assert json.loads(page.with_name("report.json").read_text())["verified"] == document["verified"]
+    assert "tag mlflow.user" in page.with_name("report.txt").read_text()
 
 
 def test_the_store_is_never_written_to(run, place, folder):

@@ -230,7 +230,6 @@ def test_runs_keep_times_states_params_and_their_whole_history(made, arrived):
 
 def test_what_was_carried_reads_back_as_it_was_and_every_change_since_is_named(made, registry, carry, tmp_path):
     carry(made[0], registry)
-    (tmp_path / "spool").mkdir()
 
     def differences():
         with open_store(str(made[0]), tmp_path / "spool") as store:

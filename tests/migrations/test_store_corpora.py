@@ -62,8 +62,6 @@ def test_a_real_store_arrives_whole_and_a_second_import_changes_nothing(name, un
     registry = MlflowRegistry(mlflow_sqlite)
     before = bytes_below(tmp_path / "there")
 
-    (tmp_path / "spool").mkdir()
-
     def carry():
         with open_store(str(source), tmp_path / "spool") as store:
             return Carrier(store, registry.store_writer(), registry, "batch").carry()

@@ -63,7 +63,6 @@ def carried(root, registry, tmp_path):
         with open_store(str(source), tmp_path / "spool", **options) as store:
             outcome = Carrier(store, registry.store_writer(), registry, "batch").carry()
             parts = (registry.store_writer(), registry.store_reader(), registry)
-            (tmp_path / "spool").mkdir(exist_ok=True)
             verified = StoreVerifier(store, *parts, tmp_path / "spool").verify()
         client = registry._connection.ask("open", lambda client: client)
         numbers = [e.experiment_id for e in client.search_experiments(view_type=3)]
