@@ -54,8 +54,10 @@ class Pulse:
         self._end.set()
 
     def _pass_on(self, patience: float) -> None:
-        while not self._end.wait(patience / CALLS_PER_PATIENCE):
+        while not self._end.is_set():
+            # At once the first time: whoever looks from outside after a boot should find a fresh sign.
             if self.fresh:
                 self.supervisor.alive()
                 for tell in self.others:
                     tell()
+            self._end.wait(patience / CALLS_PER_PATIENCE)

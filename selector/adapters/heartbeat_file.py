@@ -49,9 +49,9 @@ class HeartbeatFile:
     def write(self, state: ServiceState) -> None:
         """Say that the service lives; a full disk only lets the file grow old, which is noticed.
 
-        A standby on the same state leaves the word to the one that is at work.
+        One that stands by or only begins on the same state leaves the word to the one that is at work.
         """
-        if state.phase == "standby" and self._another_is_at_work():
+        if state.phase in {"starting", "standby"} and self._another_is_at_work():
             return
         document = {
             "at": self._clock.now().isoformat(timespec="seconds"),
@@ -70,7 +70,9 @@ class HeartbeatFile:
 
     def _another_is_at_work(self) -> bool:
         found = read_heartbeat(self._path.parent)
-        return found is not None and found.pid != os.getpid() and self._clock.now() - found.at < FRESH
+        if found is None or found.phase == "stopping" or found.pid == os.getpid():
+            return False
+        return abs(self._clock.now() - found.at) < FRESH
 
 
 def read_heartbeat(folder: Path) -> Heartbeat | None:

@@ -58,6 +58,10 @@ def _trouble(found: Heartbeat | None, most: timedelta, now: datetime) -> str | N
     age = now - found.at
     if found.phase == "stopping":
         return f"The service was stopped {_ago(age)}."
+    if age < -most:
+        return (
+            f"The last sign of life (pid {found.pid}) is {_length(-age)} ahead of this clock; was the clock set back?"
+        )
     if age > most:
         return f"The last sign of life is from {_ago(age)} (pid {found.pid}): the service is dead or hangs."
     if found.phase == "active" and found.mlflow and (found.good_at is None or now - found.good_at > most):
@@ -67,8 +71,12 @@ def _trouble(found: Heartbeat | None, most: timedelta, now: datetime) -> str | N
 
 
 def _ago(age: timedelta) -> str:
-    seconds = max(0, int(age.total_seconds()))
+    return f"{_length(age)} ago"
+
+
+def _length(time: timedelta) -> str:
+    seconds = max(0, int(time.total_seconds()))
     for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
-            return f"{seconds // size} {name} ago"
-    return f"{seconds} s ago"
+            return f"{seconds // size} {name}"
+    return f"{seconds} s"

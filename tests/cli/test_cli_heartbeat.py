@@ -52,6 +52,7 @@ def test_a_service_at_work_is_alive(folder):
         ("active", 400, {}, "6 min ago"),
         ("active", 0, {"mlflow": "MLflow at x cannot be reached", "good_at": NOW - timedelta(hours=3)}, "3 h ago"),
         ("active", 0, {"mlflow": "MLflow at x cannot be reached", "good_at": None}, "since its start"),
+        ("active", -3 * 3600 - 600, {}, "3 h ahead"),
         ("stopping", 10, {}, "was stopped 1"),
     ],
 )
@@ -91,6 +92,17 @@ def test_a_standby_leaves_the_word_to_the_one_at_work_until_that_one_is_silent(f
     assert read_heartbeat(folder).phase == "active"
     HeartbeatFile(folder, MemoryClock(NOW + timedelta(seconds=300))).write(state("standby"))
     assert read_heartbeat(folder).phase == "standby"
+
+
+@pytest.mark.parametrize("phase", ["starting", "standby"])
+@pytest.mark.parametrize(("before", "ago", "after"), [("active", 30, "active"), ("stopping", 30, None),
+                                                      ("active", 300, None), ("active", -300, None)])  # fmt: skip
+def test_one_that_begins_speaks_where_nobody_is_at_work(folder, phase, before, ago, after):
+    at = (NOW - timedelta(seconds=ago)).isoformat()
+    told = {"at": at, "phase": before, "pid": 1, "doing": "x", "good_at": None, "mlflow": ""}
+    (folder / "heartbeat.json").write_text(json.dumps(told))
+    beat(folder, state(phase))
+    assert read_heartbeat(folder).phase == (after or phase)
 
 
 def test_a_folder_that_cannot_be_written_stops_nobody(tmp_path):

@@ -261,8 +261,9 @@ def test_a_broken_configuration_at_a_reload_leaves_the_old_one_in_force(world):
 def test_every_reload_is_said_to_be_over_also_by_a_standby(world, monkeypatch):
     monkeypatch.setattr("selector.daemon.STANDBY_SECONDS", 0.02)
     name = f"daemon-{id(world)}"
-    with Running(world, lease=MemoryLease(name)) as first, Running(world, lease=MemoryLease(name), standby=True) as two:
+    with Running(world, lease=MemoryLease(name)) as first, ExitStack() as stack:
         first.until(lambda: bool(first.turns))
+        two = stack.enter_context(Running(world, lease=MemoryLease(name), standby=True))
         for running in (two, first):
             told = running.supervisor.told
             _until(lambda told=told: "ready" in [word for word, _ in told])
@@ -285,7 +286,7 @@ def test_one_that_was_at_work_and_finds_the_lease_taken_after_a_reload_stands_by
         running.until(lambda: bool(running.turns))
         taken.set()
         running.daemon.reload()
-        running.until(lambda: running.daemon.keeper.state.phase == "standby")
+        _until(lambda: running.daemon.keeper.state.phase == "standby")
         seen = len(running.turns)
         stack.close()
         running.until(lambda: len(running.turns) > seen)

@@ -103,6 +103,15 @@ def test_others_are_told_whenever_the_supervisor_is(pulse, watch):
     assert told[:2] == [1, 2]
 
 
+def test_the_first_sign_comes_at_once(watch):
+    watch.patience = 1e6
+    pulse = Pulse(watch, watch.monotonic)
+    pulse.beat(30.0)
+    pulse.start()
+    watch.wait_for(1)
+    pulse.stop()
+
+
 def test_signs_come_often_enough_that_one_late_sign_kills_nobody():
     # sd_watchdog_enabled(3) asks for half of the patience at most.
     assert CALLS_PER_PATIENCE >= 2
