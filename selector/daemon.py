@@ -34,7 +34,7 @@ SHORTEST_WAIT = 1.0
 LONGEST_STEP = 120.0
 """No step (one call to MLflow, one model scored) takes longer, unless the loop hangs."""
 
-INTERRUPTIBLE = frozenset({"reading models", "scoring models"})
+INTERRUPTIBLE = frozenset({"reading models", "scoring models", "copying staged models"})
 """Work in which nothing has been decided yet, so that nothing is lost when it is broken off."""
 
 

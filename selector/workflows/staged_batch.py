@@ -13,12 +13,13 @@ from selector.errors import SelectorError, StagingError
 from selector.exchange import Entry
 from selector.workflows.house import House, Staging
 from selector.workflows.imports import imported, not_imported
-from selector.workflows.staged_files import CLOSED_FOLDER, NotYetError, copy, private_folder
+from selector.workflows.staged_files import CLOSED_FOLDER, Copied, NotYetError, copy, private_folder
 from selector.workflows.staged_memory import FolderMemory, details, spelled
 
 log = logging.getLogger(__name__)
 
 ACTOR = "daemon"
+COPYING = "copying staged models"
 WRITER_PATIENCE = 30.0
 """So many quiet periods an unchanged file is left alone that somebody has open for writing; a forgotten one is not."""
 
@@ -103,7 +104,7 @@ class Batch:
         if self.staging.manifest and entry.files and not entry.manifests:
             raise StagingError("no manifest vouches for it, and the configuration asks for one (manifest: required)")
         writers = self.began - sighting.first < WRITER_PATIENCE * quiet
-        copied = copy(self.staging.folder, entry, into, writers=writers and not entry.manifests)
+        copied = self._copied(entry, into, writers=writers and not entry.manifests)
         fault = manifest_fault(entry, copied.manifests, copied.digests)
         if fault == "":
             return True
@@ -115,6 +116,17 @@ class Batch:
         if self.staging.manifest and entry.files:
             raise StagingError("its manifest lists no digests, and the configuration asks for them")
         return True
+
+    def _copied(self, entry: StagedEntry, into: Path, *, writers: bool) -> Copied:
+        """Copy, and tell that it goes on; it may be broken off at any moment, for nothing has been decided yet."""
+        total = 1 + sum(stamp.size for stamp in entry.files.values())
+        progress = self.house.progress
+        try:
+            return copy(
+                self.staging.folder, entry, into, writers=writers, tell=lambda done: progress(COPYING, done, total)
+            )
+        finally:
+            progress(COPYING, total, total)
 
     def _import(self, chosen: Sequence[StagedEntry], copies: dict[str, Path]) -> Iterator[Result]:
         """Import copies; where something unforeseen stops them all, each is left to itself."""

@@ -15,7 +15,7 @@ import shutil
 import signal
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -118,7 +118,13 @@ def _stamp(found: os.stat_result) -> Stamp:
     return Stamp(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
 
 
-def copy(folder: Path, entry: StagedEntry, into: Path, *, writers: bool = True) -> Copied:
+def silent(_bytes: int) -> None:
+    """Take note of no progress."""
+
+
+def copy(
+    folder: Path, entry: StagedEntry, into: Path, *, writers: bool = True, tell: Callable[[int], None] = silent
+) -> Copied:
     """Copy an entry's files with their times, hashing them; links and pipes are replaced by others that lead nowhere.
 
     Args:
@@ -126,6 +132,7 @@ def copy(folder: Path, entry: StagedEntry, into: Path, *, writers: bool = True) 
         entry: as the last scan saw it.
         into: stands for the staging folder; made where it is missing.
         writers: refuse a file that somebody has open for writing, where the system tells.
+        tell: called with the bytes copied so far, for a copy may take minutes.
 
     Raises:
         NotYetError: a file is another one than the scan saw, or changed while it was copied, or is still open.
@@ -141,10 +148,14 @@ def copy(folder: Path, entry: StagedEntry, into: Path, *, writers: bool = True) 
     if total > free:
         raise StateUnavailableError(f"{into} has room for {free:,} bytes, and {entry.name} has {total:,}.")
     digests: dict[str, str] = {}
+    done = 0
     root = _opened(folder, _FOLDER & ~os.O_NOFOLLOW)
     try:
         for name, stamp in entry.files.items():
-            digests[name] = _copy_file(root, name, stamp, into / name, writers=writers)
+            before, done = done, done + stamp.size
+            digests[name] = _copy_file(
+                root, name, stamp, into / name, writers=writers, tell=lambda count, before=before: tell(before + count)
+            )
         for name, stamp in entry.files.items():
             if _stamp(_looked_at(root, name)) != stamp:
                 raise NotYetError(name)
@@ -156,7 +167,7 @@ def copy(folder: Path, entry: StagedEntry, into: Path, *, writers: bool = True) 
     return Copied(digests, texts)
 
 
-def _copy_file(root: int, name: str, stamp: Stamp, target: Path, *, writers: bool) -> str:
+def _copy_file(root: int, name: str, stamp: Stamp, target: Path, *, writers: bool, tell: Callable[[int], None]) -> str:
     handle = _open_below(root, name)
     try:
         found = os.fstat(handle)
@@ -164,7 +175,7 @@ def _copy_file(root: int, name: str, stamp: Stamp, target: Path, *, writers: boo
             raise NotYetError(name)
         if writers and _is_open_for_writing(handle):
             raise NotYetError(name)
-        digest = _pour(handle, name, stamp.size, target)
+        digest = _pour(handle, name, stamp.size, target, tell)
         if _stamp(os.fstat(handle)) != stamp:
             raise NotYetError(name)
         os.utime(target, ns=(stamp.mtime_ns, stamp.mtime_ns))
@@ -173,7 +184,7 @@ def _copy_file(root: int, name: str, stamp: Stamp, target: Path, *, writers: boo
     return digest
 
 
-def _pour(handle: int, name: str, size: int, target: Path) -> str:
+def _pour(handle: int, name: str, size: int, target: Path, tell: Callable[[int], None]) -> str:
     """Copy the bytes and return their digest; holes stay holes, so that a sparse file costs no room."""
     digest, left = hashlib.sha256(), size
     _make(target.parent)
@@ -183,14 +194,10 @@ def _pour(handle: int, name: str, size: int, target: Path) -> str:
         raise _no_room(target.parent, error) from error
     with out:
         while left:
-            try:
-                piece = os.read(handle, min(_CHUNK, left))
-            except OSError as error:
-                raise StagingError(f"{name} cannot be read: {error.strerror}") from error
-            if not piece:
-                raise NotYetError(name)
+            piece = _piece(handle, name, min(_CHUNK, left))
             digest.update(piece)
             left -= len(piece)
+            tell(size - left)
             try:
                 if piece.count(0) == len(piece):
                     out.seek(len(piece), os.SEEK_CUR)
@@ -200,6 +207,16 @@ def _pour(handle: int, name: str, size: int, target: Path) -> str:
                 raise _no_room(target.parent, error) from error
         out.truncate(size)
     return digest.hexdigest()
+
+
+def _piece(handle: int, name: str, most: int) -> bytes:
+    try:
+        piece = os.read(handle, most)
+    except OSError as error:
+        raise StagingError(f"{name} cannot be read: {error.strerror}") from error
+    if not piece:
+        raise NotYetError(name)
+    return piece
 
 
 def _open_below(root: int, name: str) -> int:

@@ -20,8 +20,9 @@ import pytest
 from migrations.importer import LegacyImporter
 from selector.adapters.clock_memory import MemoryClock
 from selector.adapters.lock_memory import MemoryLease
-from selector.adapters.registry_memory import MemoryRegistry
+from selector.adapters.registry_memory import KilledError, MemoryRegistry
 from selector.adapters.store_memory import MemoryStore
+from selector.daemon import INTERRUPTIBLE
 from selector.domain.model import COPY_OF_TAG, SOURCE_TAG
 from selector.errors import MlflowUnreachableError, SelectorError, StateUnavailableError
 from selector.workflows import staged_files
@@ -213,8 +214,8 @@ def test_a_file_that_changes_while_it_is_copied_is_taken_up_again_later(site, mo
     folder = site.put_folder("forest_20250820_104603", number=1)
     real, done = staged_files._pour, []
 
-    def pour(handle, name, size, target):
-        digest = real(handle, name, size, target)
+    def pour(handle, name, size, target, tell):
+        digest = real(handle, name, size, target, tell)
         if name.endswith("model.pkl") and not done:
             done.append((folder / "model.pkl").write_bytes(model(2)))
         return digest
@@ -226,6 +227,33 @@ def test_a_file_that_changes_while_it_is_copied_is_taken_up_again_later(site, mo
     (run,) = site.runs().values()
     assert b"number" in site.registry.files[run.models[0].uri]["model.pkl"]
     assert site.registry.files[run.models[0].uri]["model.pkl"] == model(2)
+
+
+def test_a_long_copy_tells_that_it_goes_on_and_may_be_broken_off_without_leaving_anything(site):
+    class EndedError(BaseException):
+        pass
+
+    told = []
+
+    def progress(what, done, total):
+        told.append((what, done, total))
+        if what in INTERRUPTIBLE and 0 < done < total and len(told) > 3:
+            raise EndedError
+
+    site.put_folder("forest_20250820_104603", padding=5 << 20)
+    site.house = replace(site.house, progress=progress)
+    with pytest.raises(EndedError):
+        site.settle()
+    assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert list(site.house.spool.iterdir()) == []
+    assert site.registry.writes == []
+    told.clear()
+    site.house = replace(site.house, progress=lambda *step: told.append(step))
+    site.restart()
+    assert names(site.settle()) == ["forest_20250820_104603"]
+    copying = [step for step in told if step[0] in INTERRUPTIBLE]
+    assert copying[-1][1] == copying[-1][2], "from here on it must not be broken off"
+    assert told.index(copying[-1]) < len(told) - 1
 
 
 def test_a_file_that_is_renamed_into_place_counts_from_then_on(site):
@@ -329,6 +357,29 @@ def test_after_a_restart_on_a_new_mlflow_everything_is_imported_again(site):
         site.house, registry=site.registry, importer=LegacyImporter(site.registry, site.registry, site.clock)
     )
     assert names(site.settle()) == ["forest_20250820_104603"]
+
+
+def test_killed_after_any_single_write_the_next_start_imports_each_model_exactly_once(tmp_path):
+    def arrive(place):
+        site = Site(tmp_path / place)
+        site.put_folder("forest_20250820_104603", number=1)
+        site.put_folder("forest_20250820_104604", number=1)
+        site.put("loose.pkl", number=2)
+        return site
+
+    whole = arrive("whole")
+    whole.settle()
+    for number in range(len(whole.registry.writes) + 1):
+        site = arrive(str(number))
+        site.registry.fail_after(number)
+        with pytest.raises(KilledError):
+            site.settle()
+        site.restart()
+        site.settle()
+        finished = [run.name for run in site.registry.runs(["exp"]) if run.status == "FINISHED"]
+        assert sorted(finished) == ["forest_20250820_104603", "forest_20250820_104604", "loose"]
+        assert len(site.registry.registered_model("churn").versions) == 3
+        shutil.rmtree(site.folder)
 
 
 def test_what_was_undone_stays_out_until_it_changes_also_after_a_restart(site):
