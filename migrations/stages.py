@@ -1,19 +1,26 @@
 """How does a registry that lives by MLflow's old stages move to aliases, while old consumers keep working?
 
 Stages stay as they are: whoever loads `models:/NAME/Production` finds the same version as before. With
-`stages: mirror` in the configuration, every later promotion writes both.
+`stages: mirror` in the configuration, every later promotion writes both. What is set here is noted on the version
+before it is set, so that it can be taken back (`migrations.stages_end`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from selector.domain.model import RegisteredModel
+from selector.domain.model import ModelVersion, RegisteredModel
 from selector.errors import MlflowRefusedError
 from selector.ports import Progress, Registry
+
+ALIAS_TAG: Final = "selector.alias_from_stage"
+"""On versions: the aliases that were set here, with commas between them."""
+
+STAGE_TAG: Final = "selector.stage_before"
+"""On versions: the stage before the first change made here, and the one that was set: "Production > None"."""
 
 ALIAS_OF_STAGE: Final[Mapping[str, str]] = MappingProxyType({"Production": "champion", "Staging": "challenger"})
 
@@ -23,7 +30,9 @@ class StageMove:
     """What is to be done for one stage of one registered model.
 
     Attributes:
-        write: "alias" where the alias is to be set, "stage" where the stage is to be brought in step with an alias.
+        write: "alias" where the alias is to be set, "stage" where the stage is to be brought in step with an alias,
+            "unset" where the alias goes away again, "clear" where the version leaves the stage, "restore" where it
+            comes back into it.
         status: new before it is done; already, where nothing is to be done; refused, where a person has to decide.
 
     """
@@ -32,7 +41,7 @@ class StageMove:
     stage: str
     alias: str
     version: int | None
-    write: Literal["alias", "stage", "nothing"]
+    write: Literal["alias", "stage", "unset", "clear", "restore", "nothing"]
     status: Literal["new", "done", "already", "refused", "failed"]
     reason: str = ""
 
@@ -93,12 +102,18 @@ def _alias_only(model: RegisteredModel, stage: str, alias: str, pointed: int | N
 
 
 def apply_stages(
-    moves: Sequence[StageMove], registry: Registry, *, dry_run: bool = False, progress: Progress | None = None
+    moves: Sequence[StageMove],
+    models: Mapping[str, RegisteredModel],
+    registry: Registry,
+    *,
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[StageMove, ...]:
     """Carry out the moves; doing it again does nothing.
 
     Args:
-        moves: from `plan_stages`.
+        moves: from `plan_stages`, or from `migrations.stages_end`.
+        models: what they were planned from, by name.
         registry: where aliases and stages are set.
         dry_run: return the moves as planned and write nothing.
         progress: called once a move.
@@ -111,21 +126,38 @@ def apply_stages(
     for index, move in enumerate(moves):
         if progress:
             progress(f"moving {move.model}", index, len(moves))
-        done.append(move if dry_run or move.status != "new" else _carry_out(move, registry))
+        version = models[move.model].version(move.version) if move.model in models else None
+        todo = not dry_run and move.status == "new" and version is not None
+        done.append(_carry_out(move, version, registry) if todo and version is not None else move)
     return tuple(done)
 
 
-def _carry_out(move: StageMove, registry: Registry) -> StageMove:
-    status: Literal["done", "failed"] = "done"
-    reason = move.reason
+def _carry_out(move: StageMove, version: ModelVersion, registry: Registry) -> StageMove:
     try:
-        if move.version is not None and move.write == "alias":
-            registry.set_alias(move.model, move.alias, move.version)
-        elif move.version is not None:
-            registry.set_stage(move.model, move.version, move.stage)
+        _write(move, version, registry)
     except MlflowRefusedError as error:
-        status, reason = "failed", error.message
-    return StageMove(move.model, move.stage, move.alias, move.version, move.write, status, reason)
+        return replace(move, status="failed", reason=error.message)
+    return replace(move, status="done")
+
+
+def _write(move: StageMove, version: ModelVersion, registry: Registry) -> None:
+    """Note what will be changed, then change it: a kill in between leaves a note about something that is as it was."""
+    name, number = move.model, version.version
+    if move.write == "alias":
+        set_here = [alias for alias in version.tags.get(ALIAS_TAG, "").split(",") if alias and alias != move.alias]
+        registry.set_version_tag(name, number, ALIAS_TAG, ",".join([*set_here, move.alias]))
+        registry.set_alias(name, move.alias, number)
+    elif move.write in {"stage", "clear"}:
+        after = move.stage if move.write == "stage" else "None"
+        before = version.tags.get(STAGE_TAG, version.stage).partition(" > ")[0]
+        registry.set_version_tag(name, number, STAGE_TAG, f"{before} > {after}")
+        registry.set_stage(name, number, after)
+    elif move.write == "restore":
+        registry.set_stage(name, number, move.stage)
+        registry.delete_version_tag(name, number, STAGE_TAG)
+    elif move.write == "unset":
+        registry.delete_alias(name, move.alias)
+        registry.delete_version_tag(name, number, ALIAS_TAG)
 
 
 def stages_document(moves: Sequence[StageMove]) -> dict[str, Any]:

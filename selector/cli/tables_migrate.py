@@ -25,9 +25,27 @@ def stages(document: Document) -> str:
         )
         for one in document.get("moves", ())
     ]
-    lines = table(heads, rows, limit=width()) if rows else ["no version is in Production or Staging"]
-    counts = ", ".join(f"{document[key]} {key}" for key in ("found", "done", "skipped", "failed"))
-    return "\n".join([*lines, "", counts])
+    lines = table(heads, rows, limit=width()) if rows else []
+    if not rows and document["action"] != "list":
+        nothing = {"move": "no version is in Production or Staging", "revert": "nothing was set by migrate stages"}
+        lines = [nothing.get(document["action"], "no version is in a stage")]
+    if document["action"] != "list":
+        lines += ["", ", ".join(f"{document[key]} {key}" for key in ("found", "done", "skipped", "failed")), ""]
+    return "\n".join([*lines, *_by_stage(document["by_stage"])])
+
+
+def _by_stage(found: Sequence[Document]) -> list[str]:
+    """Return which versions consumers still find by stage."""
+    if not found:
+        return ["no version is found by stage any more"]
+    heads = ("still found by stage", "version", "alias", "")
+    rows = []
+    for one in found:
+        said = "in step" if one["in_step"] else f"{one['alias']} points at {one['alias_version'] or 'nothing'}"
+        rows.append(
+            (one["uri"], one["version"], one["alias"], said if one["loaded"] else f"{said}; a newer one is loaded")
+        )
+    return table(heads, rows, limit=width())
 
 
 def store(document: Document) -> str:

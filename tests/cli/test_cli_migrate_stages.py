@@ -1,5 +1,7 @@
 """Do stages of a real MLflow become aliases by one command, as the configuration names them?"""
 
+import warnings
+
 import pytest
 
 from selector.adapters.registry_mlflow import MlflowRegistry
@@ -92,3 +94,41 @@ def test_the_ledger_knows_the_champion_that_a_stage_made(run, registry, one_docu
         ("foreign_change", 2, "alias live was set, as stage Production said"),
         ("imported", 3, "alias next was set, as stage Staging said"),
     ]
+
+
+def test_the_move_is_listed_finished_and_taken_back_by_command(run, registry, one_document):
+    run("migrate", "stages", "fraud")
+    listed = one_document(run("migrate", "stages", "--list", "--json").stdout)
+    told = {(one["model"], one["stage"]): (one["version"], one["alias"], one["in_step"]) for one in listed["by_stage"]}
+    assert told["fraud", "Production"] == (2, "live", True)
+    assert told["churn", "Production"] == (2, "champion", False)
+    refused = run("migrate", "stages", "churn", "--finish")
+    assert refused.exit_code == 1
+    assert "stages: mirror" in refused.stdout
+    done = one_document(run("migrate", "stages", "fraud", "--finish", "--json").stdout)
+    assert (done["action"], done["done"], done["by_stage"]) == ("finish", 2, [])
+    assert registry.registered_model("fraud").version(2).stage == "None"
+    done = run("migrate", "stages", "fraud", "--revert")
+    assert done.exit_code == 0, done.stderr
+    assert "models:/fraud/Production" in done.stdout
+    found = registry.registered_model("fraud")
+    assert ({v.version: v.stage for v in found.versions}, dict(found.aliases)) == (
+        {1: "None", 2: "Production", 3: "Staging"}, {},
+    )  # fmt: skip
+    said = one_document(run("history", "fraud", "--json").stdout)["entries"]
+    assert [(e["kind"], e["version"], e["previous"]) for e in said if e["kind"] == "foreign_change"] == [
+        ("foreign_change", 2, None), ("foreign_change", None, 2),
+    ]  # fmt: skip
+    assert run("migrate", "stages", "--finish", "--revert").exit_code == 2
+
+
+def test_consumers_that_load_by_stage_keep_up_with_promotions_until_the_end(run, registry):
+    run("migrate", "stages", "churn")
+    assert run("promote", "churn", "3", "--force", "the new one").exit_code == 0
+    found = registry.registered_model("churn")
+    assert found.aliases["champion"] == 3
+    assert {v.version: v.stage for v in found.versions}[3] == "Production"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        loaded = registry._connection.ask("ask", lambda client: client.get_latest_versions("churn", ["Production"]))
+    assert [int(v.version) for v in loaded] == [3]
