@@ -110,13 +110,20 @@ def link_copies(models: Sequence[StagedModel]) -> tuple[list[StagedModel], list[
     return left, ignored
 
 
-def _rank(model: StagedModel) -> tuple[bool, bool, object, int, str]:
+def _kept_by_mlflow(model: StagedModel) -> bool:
+    """Return whether it is the artifact of a run, which is a copy of what was trained elsewhere."""
+    return "mlruns" in model.path.parts or "mlartifacts" in model.path.parts
+
+
+def _rank(model: StagedModel) -> tuple[bool, bool, bool, object, int, str]:
     """Entries with a name of their own come first, then those that record more, then the older."""
-    return _points(model), not model.metrics, model.created_at, len(model.name), str(model.path)
+    return (
+        _kept_by_mlflow(model), _points(model), not model.metrics, model.created_at, len(model.name), str(model.path),
+    )  # fmt: skip
 
 
 def _points(model: StagedModel) -> bool:
-    return POINTER.fullmatch(model.name) is not None
+    return POINTER.fullmatch(model.name) is not None or _kept_by_mlflow(model)
 
 
 def _same_entry(first: StagedModel, second: StagedModel) -> bool:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
-from migrations.byte_source import open_regular
+from migrations.digests import fingerprint as fingerprint_of
 from migrations.folder import Folder
 from migrations.known_files import KnownFiles, stamp
 from migrations.metrics import Metrics, read_metrics
@@ -23,7 +21,10 @@ from migrations.timestamps import CREATED_KEYS, read_times, stamp_in_name
 from migrations.wording import class_to_type
 from selector.domain.model import NOTHING
 
-TYPE_KEYS: Final = ("model_class", "model_type", "algorithm", "type", "estimator", "model_name", "framework")
+TYPE_KEYS: Final = (
+    "model_class", "model_type", "algorithm", "type", "estimator", "model_name", "winner_model", "best_model",
+    "framework",
+)  # fmt: skip
 PARAM_CONTAINERS: Final = (
     "hyperparameters", "params", "parameters", "best_params", "model_params", "hdbscan_params", "umap_params", "config",
 )  # fmt: skip
@@ -36,7 +37,6 @@ PATH_KEYS: Final = ("model_path", "model_file", "filename", "primary_filename", 
 MAX_PARAMS: Final = 500
 MAX_TEXT: Final = 5000
 _USUAL_NAMES: Final = ("model", "pipeline", "best_model", "champion", "classifier", "regressor", "final_model")
-_CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ def settle(draft: Draft, folder: Folder, timezone: tzinfo = UTC) -> StagedModel 
         return _unreadable(draft, document, reason, contents, timezone)
     path = folder.files[chosen]
     try:
-        fingerprint, size, modified = folder.known.ask("digest", path, _fingerprint)
+        fingerprint, size, modified = folder.known.ask("digest", path, fingerprint_of)
     except OSError as error:
         return _unreadable(draft, document, f"{chosen} cannot be read: {error.strerror or error}", contents, timezone)
     attachments = tuple(
@@ -197,17 +197,6 @@ def _nothing(told: Mapping[str, ModelFile], folder: Folder) -> str:
         found = ", ".join(f"{name} ({what.contains or what.format})" for name, what in told.items())
         return f"no model file, only {found}"
     return "no model file"
-
-
-def _fingerprint(path: Path) -> tuple[str, int, float]:
-    """Return (sha256, bytes, modification time) of a file, read once."""
-    digest = hashlib.sha256()
-    size = 0
-    with open_regular(path) as stream:
-        while piece := stream.read(_CHUNK):
-            digest.update(piece)
-            size += len(piece)
-        return digest.hexdigest(), size, os.fstat(stream.fileno()).st_mtime
 
 
 def _settle_folder(

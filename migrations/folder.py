@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from migrations.digests import fingerprint
 from migrations.documents import is_document, read_document
 from migrations.formats import tell
 from migrations.json_files import UnreadableJsonError
@@ -61,6 +62,13 @@ class Folder:
             if told is not None and told.role in {"pointer", "unknown"} and goes_with_a_model(name.partition(".")[0]):
                 self._told[name] = replace(told, role="data", damaged=True)
         return self._told[name]
+
+    def digest(self, name: str) -> str:
+        """Return the sha256 of a file's bytes; empty where it cannot be read."""
+        try:
+            return self.known.ask("digest", self.files[name], fingerprint)[0]
+        except OSError:
+            return ""
 
     def document(self, name: str) -> Any:
         """Return the parsed JSON or YAML, or the rows of a table; raise UnreadableJsonError where it is damaged."""

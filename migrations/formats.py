@@ -18,10 +18,12 @@ PICKLE_SUFFIXES: Final = frozenset({".pkl", ".pickle", ".joblib", ".jbl", ".p", 
 MODEL_SUFFIXES: Final = PICKLE_SUFFIXES | {
     ".cbm", ".onnx", ".skops", ".ubj", ".xgb", ".lgb", ".h5", ".hdf5", ".keras", ".pt", ".pth", ".dvc",
 }  # fmt: skip
+ANYTHING: Final = frozenset({".bin", ".p", ".model"})
+"""Suffixes of many other things: an index, a vocabulary, a cache."""
 NEVER_MODELS: Final = frozenset({
     ".csv", ".tsv", ".parquet", ".md", ".py", ".ipynb", ".png", ".jpg", ".jpeg", ".svg", ".html", ".yaml", ".yml",
     ".toml", ".log", ".db", ".sqlite", ".npy", ".sig", ".sh", ".cfg", ".ini", ".lock", ".pyc", ".so", ".gz", ".tar",
-    ".tmp", ".part",
+    ".tmp", ".part", ".xlsx", ".docx", ".pptx", ".whl", ".jar", ".npz",
 })  # fmt: skip
 _XGBOOST_JSON: Final = re.compile(
     rb'"learner"\s*:\s*\{\s*"(attributes|feature_names|feature_types|gradient_booster|learner_model_param|objective)"'
@@ -54,7 +56,7 @@ def tell(path: Path) -> ModelFile | None:
         head = stream.read(HEAD)
         stream.seek(0)
         if not head:
-            return ModelFile("empty", "unknown", "is empty", damaged=True) if suffix in MODEL_SUFFIXES else None
+            return _by_suffix(path, b"\0") and ModelFile("empty", "unknown", "is empty", damaged=True)
         return _by_magic(path, stream, size, head) or _by_suffix(path, head)
 
 
@@ -112,6 +114,8 @@ def _by_suffix(path: Path, head: bytes) -> ModelFile | None:
     """Files that call themselves models but do not look like one; protocol 0 pickles have no magic."""
     suffix = path.suffix.lower()
     if suffix not in MODEL_SUFFIXES or suffix == ".dvc":
+        return None
+    if suffix in ANYTHING and not re.search(r"model|classifier|regressor|pipeline", path.stem, re.IGNORECASE):
         return None
     if suffix in PICKLE_SUFFIXES and head[0] in _TEXT_PICKLE_STARTS:
         with open_regular(path) as stream:

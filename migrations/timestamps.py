@@ -11,10 +11,10 @@ from migrations.periods import Period
 
 CREATED_KEYS: Final = (
     "registered_at", "created_at", "created_at_utc", "created_timestamp", "creation_timestamp", "saved_at", "timestamp",
-    "creation_date", "date_saved", "promotion_timestamp", "training_timestamp", "trained_at", "training_date",
-    "train_date", "trained_on", "trained_at_utc", "training_time", "training_completed_at", "last_updated",
-    "last_update", "date", "datetime", "created", "run_date", "generated_at", "evaluated_at", "exported_at",
-    "deployed_at",
+    "creation_date", "date_saved", "created_on", "recorded_at", "promotion_timestamp", "promoted_at",
+    "training_timestamp", "trained_at", "training_date", "train_date", "trained_on", "trained_at_utc", "training_time",
+    "training_completed_at", "last_updated", "last_update", "date", "datetime", "created", "run_date", "generated_at",
+    "evaluated_at", "exported_at", "deployed_at",
 )  # fmt: skip
 STARTED_KEYS: Final = ("training_timestamp", "trained_at", "training_date", "train_date")
 _STAMP: Final = re.compile(r"(?<!\d)(\d{8})[_\-T](\d{6})(?!\d)")

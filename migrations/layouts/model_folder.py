@@ -13,13 +13,14 @@ from migrations.layouts.neighbours import NEIGHBOURS, neighbours
 from migrations.layouts.staging_folder import not_read
 from migrations.metrics import read_metrics
 from migrations.model import ModelFile
-from migrations.names import VERSION, family, stage_of
+from migrations.names import POINTER, VERSION, family, stage_of
 from migrations.record import DOCUMENTS, about
 from migrations.wording import class_to_type
 
 MODEL_KEYS: Final = frozenset(
     {"model_type", "model_name", "model_id", "model_path", "model_class", "model_version", "algorithm", "metrics",
-     "performance_metrics", "performance", "hyperparameters", "f1", "f1_score", "accuracy"}
+     "performance_metrics", "performance", "hyperparameters", "f1", "f1_score", "accuracy", "test_metrics",
+     "winner_model", "best_model", "model_params", "feature_columns"}
 )  # fmt: skip
 ROOTS: Final = frozenset({"models", "model", "artifacts", "saved_models", "model_store", "outputs"})
 ELSEWHERE: Final = frozenset(
@@ -40,6 +41,8 @@ class ModelFolder:
         documents = tuple(name for name in about(folder) if name in DOCUMENTS or _speaks(folder, name))
         named = bool(stage_of(folder.path.name)) or VERSION.fullmatch(folder.path.name) is not None
         count = max(len(models), folder.model_count())
+        if count > 1 and documents and not named and len(models) == count and _one_model(folder, models):
+            return _with_copies(folder, told, models, documents)
         if count > 1 and not (named and documents and any(name.startswith("model.") for name in models)):
             return self._one_of_several(folder, told, documents, count) if documents else None
         if not models and not _describes_one(folder, documents):
@@ -73,11 +76,29 @@ class ModelFolder:
         )
 
 
+def _one_model(folder: Folder, models: list[str]) -> bool:
+    """Return whether all files have the same bytes: model.pkl and best_model.pkl, written one after the other."""
+    return len({folder.stamps[name][0] for name in models}) == 1 and len({folder.digest(name) for name in models}) == 1
+
+
+def _with_copies(
+    folder: Folder, told: Mapping[str, ModelFile], models: list[str], documents: tuple[str, ...]
+) -> Reading:
+    """Take the documents for the first, and list each copy without any: it will be tied to the first."""
+    first, *others = sorted(models, key=lambda name: (POINTER.fullmatch(name.partition(".")[0]) is not None, name))
+    rest = tuple(name for name in told if name not in others)
+    stem = first.partition(".")[0]
+    drafts = [Draft(stem, folder.files[first], rest, documents, {"model_file": first}, notes=not_read(folder))]
+    drafts += [Draft(name.partition(".")[0], folder.files[name], (name,)) for name in others]
+    return Reading(tuple(drafts), frozenset({*told, *documents}))
+
+
 def _describes_one(folder: Folder, documents: tuple[str, ...]) -> bool:
     """Return whether documents without a model describe one that should be here, rather than one that is elsewhere."""
     if folder.path.name.lower() in ELSEWHERE or any(name.lower() in ROOTS for name in folder.folders):
         return False
-    return any(name in DOCUMENTS and _speaks(folder, name, freely=False) for name in documents)
+    named = bool(stage_of(folder.path.name)) or VERSION.fullmatch(folder.path.name) is not None
+    return any(name in DOCUMENTS and _speaks(folder, name, freely=named) for name in documents)
 
 
 def _owner(folder: Folder, told: Mapping[str, ModelFile], document: str) -> str:

@@ -13,6 +13,7 @@ from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
 from migrations.names import family, reduced, row_name
 from migrations.timestamps import CREATED_KEYS
+from migrations.wording import class_to_type
 
 GROUPS: Final = (
     "models", "results", "comparison", "leaderboard", "all_models", "metrics", "model_comparison", "scores",
@@ -34,16 +35,16 @@ class NamedMetrics:
     def read(self, folder: Folder) -> Reading | None:
         """Bind each model file to the record with its name; `best_model.*` to the one that is named the best."""
         told = folder.model_files()
-        models = {reduced(name.partition(".")[0]): name for name, what in told.items() if what.role == "model"}
+        models = {name: reduced(name.partition(".")[0]) for name, what in told.items() if what.role == "model"}
         if not models:
             return None
         drafts: list[Draft] = []
         used: set[str] = set()
         for home in (folder, *(neighbours(folder) if folder.path.name.lower() in MODEL_FOLDERS else ())):
             for document in home.document_names():
-                if used >= set(models.values()):
+                if used >= models.keys():
                     break
-                made = list(_bound(home, document, folder, {k: f for k, f in models.items() if f not in used}))
+                made = list(_bound(home, document, folder, {f: key for f, key in models.items() if f not in used}))
                 drafts += made
                 used |= {draft.candidates[0] for draft in made} | ({document} if made and home is folder else set())
         return Reading(tuple(drafts), frozenset(used)) if drafts else None
@@ -58,10 +59,13 @@ def _bound(home: Folder, document: str, folder: Folder, models: Mapping[str, str
     records, best = _records(whole), _best(whole)
     if not records:
         return
+    own = isinstance(whole, dict) and bool(read_metrics(whole).values)
     shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
-    for key, file in models.items():
+    for file, key in models.items():
         wanted = best if key in BEST_STEMS and key not in records else key
         record = records.get(wanted) or _same_family(records, models, wanted)
+        if record is None and not own:
+            record = _same_class(records, folder, file)
         if record is not None:
             where = document if home is folder else f"{home.path.name}/{document}"
             note = (f"the numbers are those of {record[0]} in {where}",)
@@ -72,10 +76,20 @@ def _bound(home: Folder, document: str, folder: Folder, models: Mapping[str, str
 
 def _same_family(records: Records, models: Mapping[str, str], wanted: str) -> tuple[str, Mapping[str, Any]] | None:
     """Return the only record of the algorithm that only this one of the files is called after: rf, Random Forest."""
-    if sum(family(key) == family(wanted) for key in models) != 1:
+    if len({key for key in models.values() if family(key) == family(wanted)}) != 1:
         return None
     found = [record for key, record in records.items() if family(key) == family(wanted)]
     return found[0] if len(found) == 1 else None
+
+
+def _same_class(records: Records, folder: Folder, file: str) -> tuple[str, Mapping[str, Any]] | None:
+    """Return the only record of the class in the bytes, where no other model of the folder is of this class."""
+    told = folder.model_files()
+    kinds = {name: family(class_to_type(what.model_class)) for name, what in told.items() if what.model_class}
+    kind = kinds.get(file, "")
+    stems = {name.partition(".")[0] for name, other in kinds.items() if other == kind}
+    found = [record for key, record in records.items() if family(key) == kind]
+    return found[0] if kind and len(stems) == len(found) == 1 else None
 
 
 def _records(document: Any) -> Records:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from migrations.folder import Folder, list_folder
 
 NEIGHBOURS: Final = ("metrics", "reports", "results", "evaluation", "outputs", "artifacts", "logs", "report")
+_RESULTS: Final = re.compile(r"metric|result|report|eval|score|performance", re.IGNORECASE)
 
 
 def neighbours(folder: Folder) -> Iterator[Folder]:
@@ -22,8 +24,9 @@ def neighbours(folder: Folder) -> Iterator[Folder]:
     except OSError:
         return
     yield parent
-    for name in NEIGHBOURS:
-        if name in parent.folders and parent.path / name != folder.path:
+    likely = [name for name in parent.folders if name in NEIGHBOURS or _RESULTS.search(name)]
+    for name in likely:
+        if parent.path / name != folder.path:
             try:
                 yield list_folder(parent.path / name, folder.root, folder.known)
             except OSError:

@@ -15,7 +15,7 @@ from migrations.timestamps import CREATED_KEYS, parse_time
 
 ID_KEYS: Final = ("model_id", "id")
 NAME_KEYS: Final = ("name", "model_name")
-VERSION_KEYS: Final = ("model_version", "version", "version_id")
+VERSION_KEYS: Final = ("model_version", "version", "version_id", "current_version")
 ALIAS_KEYS: Final = (
     "production", "champion", "active_model", "active", "latest", "latest_version", "current", "current_version",
     "best_model", "active_version", "production_version", "staging",
@@ -57,6 +57,8 @@ def records(document: Any) -> list[Record]:
     """Return all records, those that name a file first of all; without any such, those that state facts of a model."""
     found = list(_walk(document, _names_a_file))
     found = found or list(_walk(document, _is_a_version))
+    if not found and isinstance(document, dict) and _names_a_file(document):
+        found = [Record(_name(document, ("",)), ("",), document)]
     aliases = _aliases(document)
     return [Record(r.name, r.keys, {**_alias_of(r, aliases), **r.fields}) for r in found]
 

@@ -3,50 +3,87 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from migrations.drafts import Draft
 from migrations.folder import Folder
+from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
+from migrations.layouts.neighbours import neighbours
+from migrations.metrics import read_metrics
 
-_JSON_ENDING: Final = re.compile(r"[_\-.](metrics|metadata|meta|info|results|report|training_metadata)$", re.IGNORECASE)
-_MODEL_ENDING: Final = re.compile(r"[_\-.](model|classifier|regressor|clf|pipeline|estimator)$", re.IGNORECASE)
-GENERIC: Final = frozenset({"model", "best", "final", "training", "all", ""})
+_WORDS: Final = r"(metrics|metadata|meta|info|results|report|training_metadata)"
+_MODELS: Final = r"(model|classifier|regressor|clf|pipeline|estimator)"
+_DOCUMENT: Final = re.compile(rf"[_\-.]{_WORDS}$|^{_WORDS}[_\-.]", re.IGNORECASE)
+_MODEL: Final = re.compile(rf"[_\-.]{_MODELS}$|^{_MODELS}[_\-.]", re.IGNORECASE)
+GENERIC: Final = frozenset(
+    {"model", "best", "final", "training", "all", "comparison", "summary", "test", "train", "metadata", "metrics", ""}
+)
+MODEL_FOLDERS: Final = frozenset({"models", "model", "saved_models", "model_store", "artifacts"})
 
 
 def stem_of(name: str) -> str:
     """Return what a model file's name shares with the names of its documents."""
-    return _MODEL_ENDING.sub("", name.rpartition(".")[0])
+    return _MODEL.sub("", name.rpartition(".")[0])
 
 
 class StemPairs:
-    """Several models in one flat folder, each with documents of its own."""
+    """Several models in one flat folder, each with documents of its own, there or in a folder of results beside it."""
 
     name = "stem-pairs"
 
     def read(self, folder: Folder) -> Reading | None:
         """Claim the models that have a document with their stem, and preprocessors with that stem."""
         told = folder.model_files()
-        documents: dict[str, list[str]] = {}
-        for name in folder.document_names():
-            base = name.rpartition(".")[0]
-            stem = _JSON_ENDING.sub("", base)
-            if stem.lower() not in GENERIC:
-                documents.setdefault(_MODEL_ENDING.sub("", stem), []).append(name)
+        models = [name for name, what in told.items() if what.role in {"model", "unknown", "pointer"}]
+        if not models:
+            return None
+        documents = _documents(folder)
+        elsewhere = _elsewhere(folder) if folder.path.name.lower() in MODEL_FOLDERS else {}
         drafts, used = [], set()
-        for name, what in told.items():
+        for name in models:
             stem = stem_of(name)
-            if what.role not in {"model", "unknown", "pointer"} or stem.lower() in GENERIC or stem not in documents:
+            own, record = tuple(sorted(documents.get(stem, ()), key=_weight)), elsewhere.get(stem)
+            if stem.lower() in GENERIC or not (own or record):
                 continue
             beside = tuple(
                 other
                 for other, o in told.items()
                 if other.startswith(f"{stem}_") and o.role in {"preprocessor", "data"}
             )
-            own = tuple(sorted(documents[stem], key=_weight))
-            drafts.append(Draft(stem, folder.files[name], (name, *beside), own))
+            note = (f"the numbers are from {record[0]}",) if record and not own else ()
+            held = record[1] if record and not own else {}
+            drafts.append(Draft(stem, folder.files[name], (name, *beside), own, held, notes=note))
             used |= {name, *beside, *own}
         return Reading(tuple(drafts), frozenset(used)) if drafts else None
+
+
+def _documents(folder: Folder) -> dict[str, list[str]]:
+    """Return the documents of a folder by the stem that they share with a model."""
+    found: dict[str, list[str]] = {}
+    for name in folder.document_names():
+        stem = _MODEL.sub("", _DOCUMENT.sub("", name.rpartition(".")[0]))
+        if stem.lower() not in GENERIC:
+            found.setdefault(stem, []).append(name)
+    return found
+
+
+def _elsewhere(folder: Folder) -> dict[str, tuple[str, Mapping[str, Any]]]:
+    """Return documents with metrics in the folders beside this one, by stem; a stem that occurs twice is nobody's."""
+    found: dict[str, tuple[str, Mapping[str, Any]]] = {}
+    twice = set()
+    for home in neighbours(folder):
+        for stem, names in _documents(home).items():
+            for name in names:
+                try:
+                    read = home.document(name)
+                except UnreadableJsonError:
+                    continue
+                if isinstance(read, dict) and read_metrics(read).values:
+                    twice |= {stem} & found.keys()
+                    found[stem] = (f"{home.path.name}/{name}", read)
+    return {stem: record for stem, record in found.items() if stem not in twice}
 
 
 def _weight(name: str) -> tuple[bool, str]:
