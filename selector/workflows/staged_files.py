@@ -152,10 +152,12 @@ def copy(
     root = _opened(folder, _FOLDER & ~os.O_NOFOLLOW)
     try:
         for name, stamp in entry.files.items():
-            before, done = done, done + stamp.size
-            digests[name] = _copy_file(
-                root, name, stamp, into / name, writers=writers, tell=lambda count, before=before: tell(before + count)
-            )
+
+            def so_far(count: int, before: int = done) -> None:
+                tell(before + count)
+
+            digests[name] = _copy_file(root, name, stamp, into / name, writers=writers, tell=so_far)
+            done += stamp.size
         for name, stamp in entry.files.items():
             if _stamp(_looked_at(root, name)) != stamp:
                 raise NotYetError(name)

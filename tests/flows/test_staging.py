@@ -18,14 +18,17 @@ from pathlib import Path
 import pytest
 
 from migrations.importer import LegacyImporter
+from migrations.scan import scan
 from selector.adapters.clock_memory import MemoryClock
 from selector.adapters.lock_memory import MemoryLease
 from selector.adapters.registry_memory import KilledError, MemoryRegistry
 from selector.adapters.store_memory import MemoryStore
 from selector.daemon import INTERRUPTIBLE
-from selector.domain.model import COPY_OF_TAG, SOURCE_TAG
+from selector.domain.events import WakeUp
+from selector.domain.model import COPY_OF_TAG, FINGERPRINT_TAG, SOURCE_TAG
 from selector.errors import MlflowUnreachableError, SelectorError, StateUnavailableError
 from selector.workflows import staged_files
+from selector.workflows.cycle import Cycle
 from selector.workflows.house import House, Staging
 from selector.workflows.import_staged import Imported, StagedFolders
 
@@ -593,6 +596,25 @@ def test_what_waits_in_the_middle_of_a_turn_is_told_by_next_at(site):
     assert site.staged.next_at == site.now + 60.0
 
 
+@pytest.mark.parametrize(
+    "hint", [WakeUp("staging"), WakeUp("socket", everything=True), WakeUp("signal", everything=True)]
+)
+def test_a_hint_brings_the_next_scan_forward_and_without_one_the_rescan_comes(site, hint):
+    cycle = Cycle(site.house, site.staged)
+    cycle.turn([WakeUp("start", everything=True)], 1000.0)
+    site.put("a.pkl")
+    cycle.turn([], 1001.0)
+    cycle.turn([WakeUp("database")], 1002.0)
+    assert cycle.next_at == 1060.0
+    cycle.turn([hint], 1003.0)
+    assert 1013.0 <= cycle.next_at < 1014.0
+    assert names(cycle.turn([], 1014.0).imported) == ["a"]
+    site.put("b.pkl", number=2)
+    assert cycle.next_at == 1074.0
+    cycle.turn([], 1074.0)
+    assert names(cycle.turn([], cycle.next_at).imported) == ["b"]
+
+
 def test_a_turn_that_is_the_only_one_waits_until_things_have_settled(site):
     site.put_folder("forest_20250820_104603")
     slept = []
@@ -666,3 +688,45 @@ def test_rsync_with_every_habit_hands_over_whole_models(site, tmp_path, options)
     assert all(len(dict(run.metrics)) == 1 for run in site.runs().values())
     assert site.recorded("failed") == []
     assert sorted(p.name for p in site.folder.iterdir()) == sorted(site.runs())
+
+
+LAYOUTS = {
+    "stamped": ["xgb_20250820_104603/model.pkl", "xgb_20250820_104603/metadata.json", "rf_20250820_104604/model.pkl"],
+    "stages": ["production/model.pkl", "production/metadata.json", "archived/model.pkl", "staging/m.pkl"],
+    "versions": ["churn/v1/model.pkl", "churn/v1/metadata.json", "churn/v2.0/model.pkl", "churn/README.md"],
+    "versions alone": ["churn/v1/model.pkl", "churn/v1/metadata.json", "churn/v2/model.pkl", "fraud/v1/model.pkl"],
+    "quarters": ["tech/2025_q1/umap_model.pkl", "tech/2025_q1/hdbscan_model.pkl", "tech/2025_q2/hdbscan_model.pkl"],
+    "months": ["2025/08/model.pkl", "2025/09/model.pkl", "2025/09/metrics.json"],
+    "tasks": ["anomaly/ad_model.pkl", "anomaly/metadata.json", "effort/e_model.pkl", "training_summary.json"],
+    "flat": ["best_model.pkl", "random_forest.pkl", "xgboost.pkl"],
+    "flat and named": ["random_forest.pkl", "xgboost.pkl", "metrics.json"],
+    "flat and one": ["model.pkl", "metadata.json"],
+    "stems": ["a_model.pkl", "a_metrics.json", "a_scaler.pkl", "b_model.pkl", "b_metadata.json"],
+    "registry": ["registry.json", "churn/1/model.pkl", "churn/2/model.pkl"],
+    "registry below": ["store/registry.json", "store/churn/1/model.pkl", "store/churn/2/model.pkl"],
+}
+DOCUMENTS = {
+    "metrics.json": {"random_forest": {"f1": 0.4}, "xgboost": {"f1": 0.6}},
+    "registry.json": {
+        "models": [
+            {"model_id": "one", "model_path": "churn/1/model.pkl", "metrics": {"f1": 0.1}},
+            {"model_id": "two", "model_path": "churn/2/model.pkl", "metrics": {"f1": 0.2}},
+        ]
+    },
+}
+
+
+@pytest.mark.parametrize("folder", ["staging", "models", "incoming"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_each_layout_is_read_as_a_migration_by_hand_reads_it(tmp_path, layout, folder):
+    site = Site(tmp_path)
+    site.folder = tmp_path / "store" / folder
+    site.house = replace(site.house, staging=(Staging(site.folder, "churn", "exp"),))
+    for number, name in enumerate(LAYOUTS[layout]):
+        document = DOCUMENTS.get(Path(name).name, {"performance_metrics": {"f1_score": number / 10}})
+        site.put(name, model(number) if name.endswith(".pkl") else json.dumps(document).encode())
+    by_hand = {(m.source, m.name, m.fingerprint, tuple(m.metrics.items())) for m in scan([site.folder]).models}
+    site.settle()
+    runs = site.registry.runs(["exp"])
+    assert {(r.tags[SOURCE_TAG], r.name, r.tags[FINGERPRINT_TAG], tuple(r.metrics.items())) for r in runs} == by_hand
+    assert by_hand
