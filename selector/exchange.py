@@ -121,6 +121,28 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """One notice on its way to one channel.
+
+    Attributes:
+        attempts: that were begun.
+        made_at: when the notice came into being.
+        next_at: when it may be tried again.
+        error: why the last attempt failed; "" where none did.
+        dead: it was given up.
+
+    """
+
+    notice: Notice
+    channel: str
+    attempts: int
+    made_at: datetime
+    next_at: datetime
+    error: str = ""
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
     """What came of sending one notice through one channel.
 

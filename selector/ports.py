@@ -13,9 +13,11 @@ from selector.domain.model import Predictions, RegisteredModel, Run, Truth, Unsc
 from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
 from selector.exchange import Delivery, Entry, HoldoutSpec, NewRun, Notice, Scored, ScoreJob, Unfinished, WrittenRun
+from selector.ports_notices import AlertBox, Outbox
 from selector.ports_watch import Watched
 
 __all__ = [
+    "AlertBox",
     "Cache",
     "Clock",
     "Delivery",
@@ -31,6 +33,7 @@ __all__ = [
     "NewRun",
     "Notice",
     "Notifier",
+    "Outbox",
     "Progress",
     "Registry",
     "ReportWriter",
@@ -321,7 +324,7 @@ class HealthBox(Protocol):
         ...
 
 
-class Store(Ledger, Journal, Cache, Flags, HealthBox, Protocol):
+class Store(Ledger, Journal, Cache, Flags, HealthBox, Outbox, AlertBox, Protocol):
     """Our own state, all of it in one place."""
 
     def describe(self) -> str:

@@ -8,14 +8,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from selector.adapters.store_memory_notices import MemoryNotices
 from selector.adapters.store_records import (
     already_begun,
     canonical,
     entry_of,
     entry_record,
     not_begun,
-    notice_of,
-    notice_record,
     plan_of,
     plan_record,
     utc_text,
@@ -23,7 +22,7 @@ from selector.adapters.store_records import (
 from selector.domain.model import Predictions, Unscorable
 from selector.domain.model_facts import ModelFacts
 from selector.domain.promotion import Plan
-from selector.ports import Entry, Notice, Unfinished
+from selector.ports import Clock, Entry, Notice, Unfinished
 
 
 @dataclass(slots=True)
@@ -33,13 +32,13 @@ class _Open:
     done: int = 0
 
 
-class MemoryStore:
+class MemoryStore(MemoryNotices):
     """The whole Store port in memory. Values go through the same JSON as in the database, so that both answer alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
+        super().__init__(clock)
         self._entries: list[Entry] = []
         self._plans: dict[str, _Open] = {}
-        self._notices: dict[str, Notice] = {}
         self._digests: dict[str, str] = {}
         self._facts: dict[str, str] = {}
         self._answers: dict[tuple[str, str], Predictions | Unscorable] = {}
@@ -96,10 +95,7 @@ class MemoryStore:
         """Close the plan, append to the ledger and put notices into the outbox."""
         if plan_id not in self._plans:
             raise not_begun(plan_id)
-        kept = [notice_of(notice_record(notice)) for notice in notices]
-        self.append(entries)
-        for notice in kept:
-            self._notices.setdefault(notice.key, notice)
+        self.put(notices, entries)
         del self._plans[plan_id]
 
     def abandon(self, plan_id: str, entries: Sequence[Entry], notices: Sequence[Notice] = ()) -> None:
@@ -110,10 +106,6 @@ class MemoryStore:
         """Return plans that were begun and not closed, oldest first."""
         every = (Unfinished(plan_of(o.plan), o.done, json.loads(o.details)) for o in self._plans.values())
         return tuple(one for one in every if model is None or one.plan.model == model)
-
-    def notices(self) -> tuple[Notice, ...]:
-        """Return notices that wait for delivery, oldest first."""
-        return tuple(self._notices.values())
 
     def digests(self, uris: Sequence[str]) -> Mapping[str, str]:
         """Return the known content digests of these model URIs."""

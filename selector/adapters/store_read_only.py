@@ -10,7 +10,8 @@ from selector.adapters.store_memory import MemoryStore
 from selector.domain.model import Predictions, Unscorable
 from selector.domain.model_facts import ModelFacts
 from selector.errors import SelectorError
-from selector.ports import Entry, Store, Unfinished
+from selector.exchange import Waiting
+from selector.ports import Entry, Notice, Store, Unfinished
 
 
 def _refusing(what: str) -> Callable[..., NoReturn]:
@@ -93,6 +94,26 @@ class ReadOnlyStore:
         """Return the store's answer."""
         return self._store.health(model)
 
+    def notices(self) -> tuple[Notice, ...]:
+        """Return the store's answer."""
+        return self._store.notices()
+
+    def waiting(self, channel: str) -> tuple[Waiting, ...]:
+        """Return the store's answer."""
+        return self._store.waiting(channel)
+
+    def unsent(self) -> tuple[Waiting, ...]:
+        """Return the store's answer."""
+        return self._store.unsent()
+
+    def counts(self) -> Mapping[str, int]:
+        """Return the store's answer."""
+        return self._store.counts()
+
+    def boards(self, model: str | None = None) -> Mapping[str, Mapping[str, Any]]:
+        """Return the store's answer."""
+        return self._store.boards(model)
+
     append = _refusing("append to the ledger")
     keep_health = _refusing("keep a model's health")
     begin = _refusing("begin a plan")
@@ -101,6 +122,13 @@ class ReadOnlyStore:
     abandon = _refusing("abandon a plan")
     pause = _refusing("pause a model")
     resume = _refusing("resume a model")
+    put = _refusing("take a notice in")
+    share_out = _refusing("share notices out")
+    claim = _refusing("deliver a notice")
+    sent = _refusing("deliver a notice")
+    failed = _refusing("deliver a notice")
+    given_up = _refusing("give a notice up")
+    keep_board = _refusing("keep alerts")
 
     def describe(self) -> str:
         """Return one line on where the state lies."""

@@ -12,12 +12,14 @@ from selector.adapters.clock_system import SystemClock
 from selector.adapters.predictions_files import PredictionsFiles
 from selector.adapters.store_memory import MemoryStore
 from selector.adapters.store_read_only import ReadOnlyStore
+from selector.adapters.store_sql_alerts import SqlAlerts
 from selector.adapters.store_sql_cache import SqlCache, SqlFlags, upsert
 from selector.adapters.store_sql_database import Database, database_url, open_postgres, open_sqlite
 from selector.adapters.store_sql_errors import explained
 from selector.adapters.store_sql_health import SqlHealth
 from selector.adapters.store_sql_journal import SqlJournal
 from selector.adapters.store_sql_ledger import SqlLedger
+from selector.adapters.store_sql_outbox import SqlOutbox
 from selector.adapters.store_sql_schema import REVISIONS, about, version
 from selector.errors import DamagedStateError, StateUnavailableError
 from selector.ports import Clock, Store
@@ -27,7 +29,7 @@ PREDICTIONS_FOLDER = "predictions"
 _MIGRATIONS = Path(__file__).with_name("store_migrations")
 
 
-class SqlStore(SqlLedger, SqlJournal, SqlCache, SqlFlags, SqlHealth):
+class SqlStore(SqlLedger, SqlJournal, SqlCache, SqlFlags, SqlHealth, SqlOutbox, SqlAlerts):
     """The Store port on SQLite or PostgreSQL; make one with `open` or `open_store`."""
 
     def __init__(self, database: Database, files: PredictionsFiles, clock: Clock) -> None:

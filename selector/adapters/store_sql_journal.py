@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from selector.adapters.store_records import (
@@ -16,22 +15,21 @@ from selector.adapters.store_records import (
     digest_of,
     index_key,
     not_begun,
-    notice_of,
-    notice_record,
     plan_of,
     plan_record,
     utc_text,
 )
 from selector.adapters.store_sql_database import Database
 from selector.adapters.store_sql_ledger import append_within
-from selector.adapters.store_sql_schema import journal, outbox
+from selector.adapters.store_sql_outbox import put_within
+from selector.adapters.store_sql_schema import journal
 from selector.domain.promotion import Plan
 from selector.errors import DamagedStateError
 from selector.ports import Clock, Entry, Notice, Unfinished
 
 
 class SqlJournal:
-    """The Journal port, with the outbox that its ends write to."""
+    """The Journal port; its ends write to the outbox."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -80,12 +78,6 @@ class SqlJournal:
             rows = connection.execute(query).all()
         return tuple(self._unfinished(row) for row in rows)
 
-    def notices(self) -> tuple[Notice, ...]:
-        """Return notices that wait for delivery, oldest first."""
-        query = select(outbox.c.record).where(outbox.c.state == "waiting").order_by(outbox.c.seq)
-        with self._database.reading() as connection:
-            return tuple(notice_of(row.record) for row in connection.execute(query))
-
     def _close(self, plan_id: str, state: str, entries: Sequence[Entry], notices: Sequence[Notice]) -> None:
         now = utc_text(self._clock.now())
         with self._database.writing() as connection:
@@ -111,22 +103,3 @@ def _open(connection: Connection, plan_id: str) -> Row[*tuple[Any, ...]]:
     if row is None:
         raise not_begun(plan_id)
     return row
-
-
-def put_within(connection: Connection, notices: Sequence[Notice], now: str) -> None:
-    """Put notices into the outbox within the caller's transaction; a key that is there already stays as it is."""
-    for notice in notices:
-        row = {
-            "key": index_key(notice.key),
-            "model": index_key(notice.model),
-            "kind": index_key(notice.kind),
-            "record": notice_record(notice),
-            "state": "waiting",
-            "attempts": 0,
-            "next_at": now,
-            "created_at": now,
-        }
-        if connection.dialect.name == "sqlite":
-            connection.execute(sqlite.insert(outbox).values(row).on_conflict_do_nothing())
-        else:
-            connection.execute(postgresql.insert(outbox).values(row).on_conflict_do_nothing())

@@ -16,7 +16,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision that this program can read, oldest first; the last one is what it writes."""
 
 metadata = MetaData()
@@ -98,6 +98,31 @@ outbox = Table(
     Column("created_at", String(32), nullable=False),
     Index("selector_outbox_due", "state", "next_at"),
 )
+
+deliveries = Table(
+    "selector_deliveries",
+    metadata,
+    Column("seq", _number, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", String(32), nullable=False),
+    Column("last_error", Text),
+    Column("created_at", String(32), nullable=False),
+    Index("selector_deliveries_key", "key", "channel", unique=True),
+    Index("selector_deliveries_due", "state", "channel", "seq"),
+)
+"""One row for each notice and channel: `selector_outbox` has the notice, whose state is shared once these are made."""
+
+alerts = Table(
+    "selector_alerts",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("record", Text, nullable=False),
+    Column("at", String(32), nullable=False),
+)
+"""`record` (JSON text) is the model's name and all that is known of its alerts."""
 
 digests = Table(
     "selector_digests",

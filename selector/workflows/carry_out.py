@@ -24,7 +24,8 @@ from selector.domain.promotion import (
     VerifyBytes,
 )
 from selector.errors import DamagedStateError, ForeignChangeError, MlflowRefusedError, SelectorError
-from selector.ports import Entry, Notice
+from selector.ports import Entry
+from selector.workflows.announce import of_entries
 from selector.workflows.fingerprint import model_bytes
 from selector.workflows.house import House
 
@@ -146,7 +147,8 @@ def _finish(
     except (ForeignChangeError, MlflowRefusedError) as error:
         house.store.abandon(plan.id, (_failure(house, plan, record, error),))
         raise
-    house.store.finish(plan.id, _entries(house, plan, record, created), _notices(plan, record, created))
+    entries = _entries(house, plan, record, created)
+    house.store.finish(plan.id, entries, of_entries(house, entries))
     return created
 
 
@@ -190,16 +192,6 @@ def _failure(house: House, plan: Plan, record: Record, error: SelectorError) -> 
         actor=record.actor,
         decision=plan.id,
         reason=f"gave up the {plan.kind}: {error.message}",
-    )
-
-
-def _notices(plan: Plan, record: Record, created: int | None) -> tuple[Notice, ...]:
-    if record.kind not in {"promoted", "rolled_back"}:
-        return ()
-    version = created if record.version == NEW_VERSION else record.version
-    title = f"{plan.model}: v{version} is champion"
-    return (
-        Notice(key=f"{record.kind}-{plan.id}", model=plan.model, kind=record.kind, title=title, body=record.reason),
     )
 
 

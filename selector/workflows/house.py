@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
+from selector.domain.alerts import AlertRules
 from selector.domain.family import Family
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.model import RegisteredModel, Run
@@ -120,6 +121,7 @@ class House:
     importer: StagedImporter | None = None
     production: Sources | None = None
     commands: Commands | None = None
+    alert_rules: AlertRules = field(default_factory=AlertRules)
 
     def setup(self, model: str) -> Setup:
         """Return the model's set-up; raise UsageError where it is not configured, or a family instead of a member."""

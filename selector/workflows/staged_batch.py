@@ -11,6 +11,7 @@ from typing import Any, Literal
 from selector.domain.settling import WHOLE, StagedEntry, manifest_fault, settled
 from selector.errors import SelectorError, StagingError
 from selector.exchange import Entry
+from selector.workflows.announce import of_failed_imports
 from selector.workflows.house import House, Staging
 from selector.workflows.imports import imported, not_imported
 from selector.workflows.staged_files import CLOSED_FOLDER, Copied, NotYetError, copy, private_folder
@@ -161,6 +162,7 @@ class Batch:
         lines: list[Entry] = []
         results: list[Result] = []
         known: dict[str, str] = {}
+        refused: list[tuple[str, str]] = []
         for entry in chosen:
             found = became[entry.name]
             own = {} if any(map(_may_succeed_later, found)) else {spelled(entry.name): self._signature(entry)}
@@ -169,14 +171,16 @@ class Batch:
             for outcome in found:
                 results += self._result(outcome)
                 if outcome.status in {"failed", "ignored"} and not _may_succeed_later(outcome):
-                    lines += self._line(outcome.path, outcome.reason, own)
+                    line = self._line(outcome.path, outcome.reason, own)
+                    refused += [(spelled(outcome.name), spelled(outcome.reason)) for _ in line if _failed(outcome)]
+                    lines += line
         made = sum(isinstance(r, Imported) and r.status == "imported" for r in results)
         if made:
             where: dict[str, Any] = {"model": self.staging.model, "experiment": self.staging.experiment, "batch": batch}
             more = details(self.staging, known)
             lines.append(imported(self.house.clock.now(), **where, count=made, actor=ACTOR, more=more))
         if lines:
-            self.house.store.append(tuple(lines))
+            self._keep(lines, refused)
         for entry in chosen:
             if any(map(_may_succeed_later, became[entry.name])):
                 self.memory.failed(entry.name, self.began)
@@ -201,9 +205,14 @@ class Batch:
         known = {spelled(entry.name): self._signature(entry)}
         lines = self._line(self.staging.folder / entry.name, why, known)
         if lines:
-            self.house.store.append(tuple(lines))
+            self._keep(lines, [(spelled(entry.name), spelled(why))])
         self.memory.finished(entry.name)
         yield Imported(self.staging.model, spelled(entry.name), "failed", why)
+
+    def _keep(self, lines: Sequence[Entry], refused: Sequence[tuple[str, str]]) -> None:
+        """Write into the ledger, and let people know what was refused."""
+        told = of_failed_imports(lines[0].at.isoformat(), self.staging.model, refused)
+        self.house.store.put(told, tuple(lines))
 
     def _set_aside(self, entry: StagedEntry) -> None:
         """Record links, pipes and devices that lie there alone: they are no models, and nothing failed."""
@@ -224,6 +233,10 @@ class Batch:
             return []
         self.memory.told.add((name, entry.reason))
         return [entry]
+
+
+def _failed(outcome: Any) -> bool:
+    return bool(outcome.status == "failed")
 
 
 def _may_succeed_later(outcome: Any) -> bool:

@@ -1,0 +1,157 @@
+"""Where do notices wait for each channel, so that none is lost and none is sent twice at once?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from selector.adapters.store_records import index_key, notice_of, notice_record, utc_text
+from selector.adapters.store_sql_database import Database
+from selector.adapters.store_sql_ledger import append_within
+from selector.adapters.store_sql_schema import deliveries, outbox
+from selector.exchange import Waiting
+from selector.ports import Clock, Entry, Notice
+
+MOST_SHOWN = 500
+
+_ROW = (
+    outbox.c.record,
+    deliveries.c.channel,
+    deliveries.c.attempts,
+    deliveries.c.created_at,
+    deliveries.c.next_at,
+    deliveries.c.last_error,
+    deliveries.c.state,
+)
+
+
+class SqlOutbox:
+    """The Outbox port."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def put(self, notices: Sequence[Notice], entries: Sequence[Entry] = ()) -> None:
+        """Take notices in, with the ledger entries they tell of, in one transaction."""
+        with self._database.writing() as connection:
+            append_within(connection, entries, self._database)
+            put_within(connection, notices, utc_text(self._clock.now()))
+
+    def notices(self) -> tuple[Notice, ...]:
+        """Return notices that were not shared out among all channels yet, oldest first."""
+        query = select(outbox.c.record).where(outbox.c.state == "waiting").order_by(outbox.c.seq)
+        with self._database.reading() as connection:
+            return tuple(notice_of(row.record) for row in connection.execute(query))
+
+    def share_out(self, takers: Mapping[str, Sequence[str]], *, complete: bool, oldest: datetime) -> None:
+        """Make one row for each of these channels, unless there is one; put aside what is too old."""
+        wanted = {index_key(key): channels for key, channels in takers.items()}
+        with self._database.writing() as connection:
+            old = and_(outbox.c.state == "waiting", outbox.c.created_at < utc_text(oldest))
+            connection.execute(update(outbox).where(old).values(state="old"))
+            open_now = select(outbox.c.key, outbox.c.created_at).where(outbox.c.state == "waiting")
+            for key, made_at in connection.execute(open_now.order_by(outbox.c.seq)).all():
+                if key not in wanted:
+                    continue
+                for channel in wanted[key]:
+                    _insert_new(connection, deliveries, _delivery(key, channel, made_at))
+                if complete:
+                    connection.execute(update(outbox).where(outbox.c.key == key).values(state="shared"))
+
+    def waiting(self, channel: str) -> tuple[Waiting, ...]:
+        """Return all rows of a channel that are to be sent, oldest first."""
+        return self._rows(deliveries.c.state == "waiting", deliveries.c.channel == index_key(channel))
+
+    def unsent(self) -> tuple[Waiting, ...]:
+        """Return rows of all channels that wait or were given up as dead, oldest first, at most 500."""
+        return self._rows(deliveries.c.state.in_(("waiting", "dead")), most=MOST_SHOWN)
+
+    def claim(self, row: Waiting, until: datetime) -> bool:
+        """Count an attempt and keep others from the row until then; return False where somebody else was first."""
+        unchanged = (deliveries.c.attempts == row.attempts, deliveries.c.next_at == utc_text(row.next_at))
+        values = {"attempts": row.attempts + 1, "next_at": utc_text(until)}
+        return self._update(row, values, *unchanged) == 1
+
+    def sent(self, row: Waiting) -> None:
+        """Take note that it was sent."""
+        self._update(row, {"state": "sent", "next_at": utc_text(self._clock.now()), "last_error": None})
+
+    def failed(self, row: Waiting, next_at: datetime, error: str) -> None:
+        """Take note that it was not sent, and when to try again."""
+        self._update(row, {"next_at": utc_text(next_at), "last_error": _text(error)})
+
+    def given_up(self, rows: Sequence[Waiting], state: str, error: str) -> None:
+        """Take note that rows will never be sent."""
+        for row in rows:
+            self._update(row, {"state": state, "last_error": _text(error)})
+
+    def counts(self) -> Mapping[str, int]:
+        """Return how many rows there are in each state."""
+        query = select(deliveries.c.state, func.count()).group_by(deliveries.c.state)
+        with self._database.reading() as connection:
+            return {state: int(count) for state, count in connection.execute(query)}
+
+    def _update(self, row: Waiting, values: Mapping[str, Any], *more: ColumnElement[bool]) -> int:
+        mine = (deliveries.c.key == index_key(row.notice.key), deliveries.c.channel == index_key(row.channel))
+        query = update(deliveries).where(*mine, deliveries.c.state == "waiting", *more).values(**values)
+        with self._database.writing() as connection:
+            return connection.execute(query).rowcount
+
+    def _rows(self, *which: ColumnElement[bool], most: int | None = None) -> tuple[Waiting, ...]:
+        joined = select(*_ROW).join(outbox, outbox.c.key == deliveries.c.key).where(*which)
+        with self._database.reading() as connection:
+            rows = connection.execute(joined.order_by(outbox.c.seq, deliveries.c.seq).limit(most)).all()
+        return tuple(
+            Waiting(
+                notice=notice_of(row.record),
+                channel=row.channel,
+                attempts=row.attempts,
+                made_at=datetime.fromisoformat(row.created_at),
+                next_at=datetime.fromisoformat(row.next_at),
+                error=row.last_error or "",
+                dead=row.state == "dead",
+            )
+            for row in rows
+        )
+
+
+def put_within(connection: Connection, notices: Sequence[Notice], now: str) -> None:
+    """Put notices into the outbox within the caller's transaction; a key that is there already stays as it is."""
+    for notice in notices:
+        row = {
+            "key": index_key(notice.key),
+            "model": index_key(notice.model),
+            "kind": index_key(notice.kind),
+            "record": notice_record(notice),
+            "state": "waiting",
+            "attempts": 0,
+            "next_at": now,
+            "created_at": now,
+        }
+        _insert_new(connection, outbox, row)
+
+
+def _delivery(key: str, channel: str, made_at: str) -> dict[str, Any]:
+    return {
+        "key": key,
+        "channel": index_key(channel),
+        "state": "waiting",
+        "attempts": 0,
+        "next_at": made_at,
+        "created_at": made_at,
+    }
+
+
+def _insert_new(connection: Connection, table: Table, row: Mapping[str, Any]) -> None:
+    make = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    connection.execute(make(table).values(row).on_conflict_do_nothing())
+
+
+def _text(error: str) -> str:
+    """Return what a database can hold of any text."""
+    return error.replace("\x00", "").encode("utf-8", "replace").decode()
