@@ -16,6 +16,7 @@ from selector.domain.ranking import Reason, Standing
 from selector.domain.verdict import Decision
 from selector.errors import MlflowUnreachableError, SelectorError
 from selector.redaction import printable
+from selector.workflows.announce import of_entries
 from selector.workflows.carry_out import recover
 from selector.workflows.case import Case, decided, decision_entry, record_of
 from selector.workflows.documents import decision_document, ranked_document
@@ -213,7 +214,7 @@ def _record_foreign_change(house: House, setup: Setup, observed: Observed) -> No
     known = house.store.entries(setup.model, kinds=tuple(REIGN_ENDS), newest=1)
     moved = foreign_change(setup, observed.snapshot.registered, known, house.clock.now())
     if moved:
-        house.store.append(moved)
+        house.store.put(of_entries(house, moved), moved)
 
 
 def _act(case: Case, plan: Plan | None) -> Look:
@@ -222,7 +223,8 @@ def _act(case: Case, plan: Plan | None) -> Look:
     created: int | None = None
     if plan is None:
         page = case.house.reports.write(case.report(()))
-        case.house.store.append((decision_entry(case.house, decision, record),))
+        entries = (decision_entry(case.house, decision, record),)
+        case.house.store.put(of_entries(case.house, entries), entries)
     else:
         page, created = case.carry_out(plan, record)
     document = decision_document(decision, created=created, report=str(page), dry_run=False)
