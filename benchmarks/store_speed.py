@@ -39,10 +39,10 @@ import mlflow
 from mlflow_export_import.bulk.export_experiments import export_experiments
 from mlflow_export_import.bulk.import_experiments import import_experiments
 begun = time.perf_counter()
-export_experiments(mlflow_client=mlflow.MlflowClient(source, source), experiments="all", output_dir=scratch)
+export_experiments(mlflow.MlflowClient(source, source), "all", scratch)
 os.environ["MLFLOW_TRACKING_URI"] = target
 mlflow.set_tracking_uri(target)
-import_experiments(mlflow_client=mlflow.MlflowClient(target, target), input_dir=scratch)
+import_experiments(mlflow.MlflowClient(target, target), scratch)
 print("\\nseconds", time.perf_counter() - begun)
 """
 

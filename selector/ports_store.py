@@ -23,6 +23,9 @@ be told from it."""
 SOURCE_CREATED_TAG = "selector.source_created"
 """On experiments, models and versions: when made in their store, ISO 8601; MLflow itself says when they came."""
 
+UNDONE_TAG = "selector.undone"
+"""On deleted runs whose import was taken back: the next import carries them again."""
+
 SOURCE_ARTIFACTS_TAG = "selector.source_artifacts"
 """On runs whose files are not with their store: the address that the store gives for them."""
 
@@ -238,6 +241,15 @@ class StoreWriter(Protocol):
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run (MLflow keeps it restorable); harmless where it is deleted."""
+        ...
+
+    def take_back(self, run_ids: Sequence[str], batch: str) -> Mapping[str, str]:
+        """Delete runs with their logged models, and the batch's logged models without a run, and forget them.
+
+        Returns:
+            Why a run could not be deleted, by its id.
+
+        """
         ...
 
     def artifact_uri(self, run_id: str) -> str:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import errno
-import functools
 import itertools
 import operator
-import posixpath
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from selector.adapters.mlflow_connection import Connection
-from selector.adapters.mlflow_deadline import within
 from selector.adapters.mlflow_import import mlflow_module
 from selector.adapters.registry_mlflow_import import (
     METRICS_PER_CALL,
     MOST_PARAM,
     MOST_TAG,
     PARAMS_PER_CALL,
-    UPLOAD_SECONDS,
     accepted_texts,
     create_experiment,
 )
 from selector.adapters.registry_mlflow_runs import ALL_RUNS, PAGE, all_models, all_runs
 from selector.adapters.registry_mlflow_values import moment
+from selector.adapters.store_files_mlflow import upload_files
 from selector.adapters.store_values_mlflow import (
     HISTORY_TAG,
     Said,
@@ -37,11 +33,13 @@ from selector.adapters.store_values_mlflow import (
     slices_of,
     texts_for_mlflow,
 )
-from selector.errors import MlflowRefusedError, MlflowUnreachableError
+from selector.domain.model import BATCH_TAG
+from selector.errors import MlflowRefusedError
 from selector.ports_store import (
     SOURCE_CREATED_TAG,
     SOURCE_MODEL_TAG,
     SOURCE_RUN_TAG,
+    UNDONE_TAG,
     UNENDED,
     WHOLE_TAG,
     Carried,
@@ -49,7 +47,6 @@ from selector.ports_store import (
     Measurement,
     ModelUse,
     PresentExperiment,
-    StoredFiles,
     StoredModel,
     StoredRun,
     WrittenStoredRun,
@@ -100,6 +97,8 @@ class MlflowStoreWriter:
         runs: dict[str, tuple[CarriedRun, ...]] = {}
         for run in all_runs(self._connection, ids, f"tags.\"{SOURCE_RUN_TAG}\" != ''", deleted_too=True):
             info, tags = run.info, run.data.tags
+            if UNDONE_TAG in tags:
+                continue
             whole = info.status not in UNENDED or WHOLE_TAG in tags
             one = CarriedRun(info.run_id, str(info.experiment_id), whole, info.lifecycle_stage == "deleted")
             runs[tags[SOURCE_RUN_TAG]] = (*runs.get(tags[SOURCE_RUN_TAG], ()), one)
@@ -168,7 +167,7 @@ class MlflowStoreWriter:
         self._log(run_id, self._metrics(run.metrics, run.models, models, said), params, later)
         self._datasets(run_id, run, said)
         if run.files is not None:
-            self._upload(run.files, str(made.info.artifact_uri), said)
+            upload_files(self._connection, run.files, str(made.info.artifact_uri), said)
         self._outputs(run_id, [(models[model], step) for model, step in run.outputs if model in models])
         self._end(run_id, run)
         return WrittenStoredRun(run_id, models, tuple(said.changed), tuple(said.lost))
@@ -211,6 +210,22 @@ class MlflowStoreWriter:
         if run.info.lifecycle_stage != "deleted":
             self._connection.ask("delete a run", lambda client: client.delete_run(run_id))
 
+    def take_back(self, run_ids: Sequence[str], batch: str) -> Mapping[str, str]:
+        """Delete runs with their logged models, and the batch's logged models without a run, and forget them."""
+        failed: dict[str, str] = {}
+        gone = set(run_ids)
+        for model in list(all_models(self._connection, [one.experiment_id for one in self.experiments()])):
+            if model.source_run_id in gone or (not model.source_run_id and model.tags.get(BATCH_TAG) == batch):
+                question = operator.methodcaller("delete_logged_model", model.model_id)
+                self._connection.ask("delete a logged model", question)
+        for run_id in run_ids:
+            try:
+                self._connection.ask("mark a run", operator.methodcaller("set_tag", run_id, UNDONE_TAG, "yes"))
+                self._connection.ask("delete a run", operator.methodcaller("delete_run", run_id))
+            except MlflowRefusedError as error:
+                failed[run_id] = error.message
+        return failed
+
     def artifact_uri(self, run_id: str) -> str:
         """Return where the run's artifacts are."""
         return str(self._connection.ask("get a run", lambda client: client.get_run(run_id)).info.artifact_uri)
@@ -241,7 +256,7 @@ class MlflowStoreWriter:
             ),
         )
         if model.files is not None:
-            self._upload(model.files, str(made.artifact_location), said)
+            upload_files(self._connection, model.files, str(made.artifact_location), said)
         if model.status in {"READY", "FAILED"}:
             question = operator.methodcaller("finalize_logged_model", made.model_id, model.status)
             self._connection.ask("finish a logged model", question)
@@ -304,42 +319,6 @@ class MlflowStoreWriter:
         if run.status == "SCHEDULED":
             self._ask("set a status", lambda client: client.update_run(run_id, status="SCHEDULED"))
         self._ask("mark a run", lambda client: client.set_tag(run_id, WHOLE_TAG, "yes"))
-
-    def _upload(self, files: StoredFiles, location: str, said: Said) -> None:
-        """Copy plain files one by one; MLflow would follow links in a folder. A file that cannot be read is named.
-
-        Raises:
-            MlflowRefusedError: there is no room: the run stays unfinished, and the next import writes it anew.
-
-        """
-        registry = mlflow_module("mlflow.store.artifact.artifact_repository_registry")
-        repository = registry.get_artifact_repository(location, tracking_uri=self._connection.uri)
-        for name in files.names:
-            file, folder = str(files.root / name), posixpath.dirname(name) or None
-            try:
-                with (files.root / name).open("rb"):
-                    pass
-            except OSError as error:
-                said.lost.append(f"its file {name}: {error.strerror or error}")
-                continue
-            upload = functools.partial(_kept_open, functools.partial(repository.log_artifact, file, folder))
-            try:
-                within(UPLOAD_SECONDS, self._connection.uri, "upload a file", upload)
-            except MlflowRefusedError as error:
-                said.lost.append(f"its file {name}: {error.message}")
-
-
-def _kept_open(upload: Callable[[], None]) -> None:
-    """Upload; a full disk concerns every later write too, so it is MLflow that is away, and not one bad file."""
-    try:
-        upload()
-    except OSError as error:
-        if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EROFS}:
-            raise MlflowUnreachableError(
-                f"There is no room for artifacts: {error.strerror}.",
-                advice="Make room and import again; what is there is kept.",
-            ) from None
-        raise
 
 
 def _is_whole(model: Any) -> bool:

@@ -24,6 +24,7 @@ from selector.errors import UsageError
 if TYPE_CHECKING:
     from migrations.model import ImportOutcome
     from migrations.plan_file import PlanFile
+    from selector.adapters.registry_mlflow import MlflowRegistry
     from selector.ports import RunWriter
     from selector.workflows.house import House
 
@@ -260,11 +261,16 @@ def undo(batch: str, *, dry_run: bool, as_json: bool, upgrade_database: bool) ->
     """Take one import back: its versions and runs, except those that somebody uses."""
     with house(writable=not dry_run, upgrade_database=upgrade_database, needed=False) as opened:
         from migrations import summary  # noqa: PLC0415 - costs more than the help
+        from migrations.stores.undo import undo_store  # noqa: PLC0415 - the same
         from migrations.undo import undo as take_back  # noqa: PLC0415 - the same
         from selector.cli import tables  # noqa: PLC0415 - the same
 
         with _lease(opened, dry_run=dry_run):
-            outcomes = take_back(batch, _writer(opened), opened.registry, dry_run=dry_run, progress=opened.progress)
+            store = cast("MlflowRegistry", opened.registry).store_writer()
+            outcomes = undo_store(batch, store, opened.registry, dry_run=dry_run, progress=opened.progress)
+            outcomes = outcomes or take_back(
+                batch, _writer(opened), opened.registry, dry_run=dry_run, progress=opened.progress
+            )
             if not dry_run:
                 for name in sorted({o.model for o in outcomes if o.status == "undone" and o.model}):
                     _record(opened, name, "undone", f"batch {batch} was taken back", {"batch": batch})

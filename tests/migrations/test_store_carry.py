@@ -15,6 +15,7 @@ import pytest
 
 from migrations.stores.carry import Carrier
 from migrations.stores.open import open_store
+from migrations.stores.undo import undo_store
 from migrations.stores.verify import StoreVerifier
 from selector.adapters.mlflow_import import mlflow_module
 from selector.adapters.registry_mlflow import MlflowRegistry
@@ -369,6 +370,35 @@ def test_a_second_import_changes_nothing_and_new_runs_are_added(made, registry, 
     assert (outcome.runs["imported"], outcome.runs["new"]) == (0, 0)
     assert told(registry)["runs"] == first["runs"]
     assert dict(registry.registered_model("kept-churn").aliases) == {"champion": 2}, "people moved them since"
+
+
+def test_a_store_is_taken_back_except_what_is_in_use_and_can_be_carried_again(made, registry, carry):
+    carry(made[0], registry)
+    client = client_of(registry)
+    mine = client.create_run("1", run_name="mine").info.run_id
+    dry = undo_store("batch", registry.store_writer(), registry, dry_run=True)
+    assert len(told(registry)["models"]) == 2
+    outcomes = undo_store("batch", registry.store_writer(), registry)
+    assert [(o.name, o.status) for o in dry] == [(o.name, o.status) for o in outcomes]
+    versions = {o.name: (o.status, o.reason) for o in outcomes if o.versions}
+    assert versions == {
+        "kept-churn 1": ("refused", "version 1 of kept-churn is champion; move the alias first"),
+        "kept-churn 2": ("refused", "version 2 of kept-churn is Best-2; move the alias first"),
+        "kept-churn 3": ("undone", ""),
+        "kept-churn 5": ("undone", ""),
+    }
+    assert {r.info.run_name for r in client.search_runs(["1"])} == {"mine", "parent", "child"}
+    for alias in ("champion", "Best-2"):
+        registry.delete_alias("kept-churn", alias)
+    registry.set_stage("kept-churn", 1, "None")
+    assert {o.status for o in undo_store("batch", registry.store_writer(), registry)} == {"undone"}
+    assert [r.info.run_id for r in client.search_runs(["1"])] == [mine]
+    assert client.search_logged_models(["1"]) == []
+    assert registry.registered_model("kept-churn").versions == ()
+    assert undo_store("batch", registry.store_writer(), registry) == ()
+    again = carry(made[0], registry)
+    assert again.runs["imported"] == 4, "what was deleted in the store is there already"
+    assert {v.status for v in again.versions} == {"imported"}
 
 
 class Stopped(BaseException):
