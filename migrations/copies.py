@@ -123,7 +123,7 @@ def _rank(model: StagedModel) -> tuple[bool, bool, bool, object, int, str]:
 
 
 def _points(model: StagedModel) -> bool:
-    return POINTER.fullmatch(model.name) is not None or _kept_by_mlflow(model)
+    return POINTER.fullmatch(model.name) is not None
 
 
 def _same_entry(first: StagedModel, second: StagedModel) -> bool:

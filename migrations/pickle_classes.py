@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 from migrations.pickle_symbols import Global, Walk
@@ -25,6 +26,10 @@ PREPROCESSING: Final = (
 )
 PREPROCESSING_CLASSES: Final = frozenset({"ColumnTransformer", "FeatureUnion", "TransformedTargetEncoder"})
 OLD_PREPROCESSING: Final = frozenset({"LabelEncoder", "StandardScaler", "OneHotEncoder", "MinMaxScaler"})
+_TRANSFORMS: Final = re.compile(
+    r"(Encoder|Scaler|Imputer|Transformer|Vectorizer|Preprocessor|Binarizer|Discretizer|Tokenizer|FeatureEngineer)$"
+)
+"""How projects call classes of their own that transform."""
 ESTIMATORS: Final = (
     "sklearn.linear_model",
     "sklearn.ensemble",
@@ -192,6 +197,9 @@ def packages(walk: Walk) -> tuple[str, ...]:
 def is_preprocessor(of: Global) -> bool:
     """Return whether a class transforms but does not predict."""
     if of.name in PREPROCESSING_CLASSES or of.name in OLD_PREPROCESSING:
+        return True
+    own = not of.module.startswith(ESTIMATORS) and of.module.partition(".")[0] not in DATA_MODULES
+    if own and _TRANSFORMS.search(of.name):
         return True
     return of.module.startswith(tuple(PREPROCESSING)) and not of.name.startswith(("RFE", "SelectFromModelPredict"))
 

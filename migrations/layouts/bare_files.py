@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from migrations.drafts import Draft
@@ -25,7 +26,7 @@ class BareFiles:
                 reason = what.reason or "is no model"
                 ignored.append(Unreadable(path.stem, path, f"{name} {reason}", what.format, ignored=True))
             else:
-                drafts.append(Draft(path.stem, path, (name,)))
+                drafts.append(Draft(Path(path.stem).stem if path.suffix == ".dvc" else path.stem, path, (name,)))
         if not told:
             return None
         return Reading(tuple(drafts), frozenset(told), unreadable=tuple(ignored))

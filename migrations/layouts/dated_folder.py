@@ -7,6 +7,7 @@ from typing import Final
 from migrations.drafts import Draft
 from migrations.folder import Folder
 from migrations.layouts.layout import Reading
+from migrations.layouts.model_folder import describes_one
 from migrations.layouts.staging_folder import not_read
 from migrations.periods import period_of
 from migrations.record import about
@@ -29,7 +30,7 @@ class DatedFolder:
         told = folder.model_files()
         models = [name for name, what in told.items() if what.role in {"model", "unknown", "pointer"}]
         documents = about(folder)
-        if len(models) > 1 or not (models or documents) or (not models and folder.folders):
+        if len(models) > 1 or (not models and (folder.folders or not describes_one(folder, documents))):
             return None
         arrays = tuple(name for name in folder.files if name.endswith((".npy", ".npz")))
         parent = folder.path.parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from migrations.drafts import Draft
@@ -21,13 +22,19 @@ class MlflowModel:
             return None
         plain = folder.path.name in {"model", "artifacts"} and folder.path != folder.root
         draft = Draft(
-            name=f"{folder.path.parent.name}/{folder.path.name}" if plain else folder.path.name,
+            name=f"{_owner(folder).name}/{folder.path.name}" if plain else folder.path.name,
             path=folder.path,
             candidates=(),
             documents=about(folder),
             mlflow=folder.path,
         )
         return Reading((draft,), frozenset(folder.files), whole=True)
+
+
+def _owner(folder: Folder) -> Path:
+    """Return the folder that the model is called after: a run's, rather than its artifacts'."""
+    parent = folder.path.parent
+    return parent.parent if parent.name == "artifacts" and parent != folder.root else parent
 
 
 LAYOUT: Final = MlflowModel()

@@ -14,6 +14,7 @@ from migrations.layouts.staging_folder import not_read
 from migrations.metrics import read_metrics
 from migrations.model import ModelFile
 from migrations.names import POINTER, VERSION, family, stage_of
+from migrations.periods import period_of
 from migrations.record import DOCUMENTS, about
 from migrations.wording import class_to_type
 
@@ -45,7 +46,7 @@ class ModelFolder:
             return _with_copies(folder, told, models, documents)
         if count > 1 and not (named and documents and any(name.startswith("model.") for name in models)):
             return self._one_of_several(folder, told, documents, count) if documents else None
-        if not models and not _describes_one(folder, documents):
+        if not models and not describes_one(folder, documents):
             return None
         if not documents and models and not named:
             return _with_neighbours(folder, models[0], tuple(told)) if count == 1 else None
@@ -93,12 +94,14 @@ def _with_copies(
     return Reading(tuple(drafts), frozenset({*told, *documents}))
 
 
-def _describes_one(folder: Folder, documents: tuple[str, ...]) -> bool:
+def describes_one(folder: Folder, documents: tuple[str, ...]) -> bool:
     """Return whether documents without a model describe one that should be here, rather than one that is elsewhere."""
-    if folder.path.name.lower() in ELSEWHERE or any(name.lower() in ROOTS for name in folder.folders):
+    places = {folder.path.name.lower(), folder.path.parent.name.lower() if folder.path != folder.root else ""}
+    if places & ELSEWHERE or any(name.lower() in ROOTS for name in folder.folders):
         return False
-    named = bool(stage_of(folder.path.name)) or VERSION.fullmatch(folder.path.name) is not None
-    return any(name in DOCUMENTS and _speaks(folder, name, freely=named) for name in documents)
+    named = bool(stage_of(folder.path.name) or VERSION.fullmatch(folder.path.name) or period_of(folder.path.name))
+    known = [name for name in documents if name in DOCUMENTS or (named and "meta" in name.lower())]
+    return any(_speaks(folder, name, freely=named) for name in known)
 
 
 def _owner(folder: Folder, told: Mapping[str, ModelFile], document: str) -> str:

@@ -11,6 +11,7 @@ from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
 from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
+from migrations.model import Unreadable
 from migrations.names import family, reduced, row_name
 from migrations.timestamps import CREATED_KEYS
 from migrations.wording import class_to_type
@@ -23,6 +24,7 @@ BEST_KEYS: Final = ("best_model", "best_model_name", "selected_model", "champion
 BEST_STEMS: Final = frozenset({"best", "champion", "final", "production"})
 MODEL_FOLDERS: Final = frozenset({"models", "model", "saved_models", "model_store", "artifacts"})
 MAX_RECORDS: Final = 1000
+FILES: Final = frozenset({"model", "pointer", "unknown"})
 
 Records = dict[str, tuple[str, Mapping[str, Any]]]
 
@@ -35,9 +37,10 @@ class NamedMetrics:
     def read(self, folder: Folder) -> Reading | None:
         """Bind each model file to the record with its name; `best_model.*` to the one that is named the best."""
         told = folder.model_files()
-        models = {name: reduced(name.partition(".")[0]) for name, what in told.items() if what.role == "model"}
+        models = {name: reduced(name.partition(".")[0]) for name, what in told.items() if what.role in FILES}
         if not models:
-            return None
+            flat = folder.path.name.lower() in MODEL_FOLDERS and not folder.folders
+            return _without_files(folder) if flat else None
         drafts: list[Draft] = []
         used: set[str] = set()
         for home in (folder, *(neighbours(folder) if folder.path.name.lower() in MODEL_FOLDERS else ())):
@@ -48,6 +51,26 @@ class NamedMetrics:
                 drafts += made
                 used |= {draft.candidates[0] for draft in made} | ({document} if made and home is folder else set())
         return Reading(tuple(drafts), frozenset(used)) if drafts else None
+
+
+def _without_files(folder: Folder) -> Reading | None:
+    """List the models that a document has numbers of, although no file of any is here."""
+    missing: list[Unreadable] = []
+    used = set()
+    for document in folder.document_names():
+        try:
+            whole = folder.document(document)
+        except UnreadableJsonError:
+            continue
+        if isinstance(whole, dict) and read_metrics(whole).values:
+            continue
+        for name, record in _records(whole).values():
+            reason = f"no model file ({document} has its numbers)"
+            missing.append(
+                Unreadable(name, folder.path / document, reason, model_type=name, metrics=read_metrics(record).values)
+            )
+            used.add(document)
+    return Reading(used=frozenset(used), unreadable=tuple(missing)) if missing else None
 
 
 def _bound(home: Folder, document: str, folder: Folder, models: Mapping[str, str]) -> Iterator[Draft]:

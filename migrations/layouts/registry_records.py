@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from migrations.drafts import PATH_KEYS
@@ -122,7 +123,10 @@ def _is_a_version(node: Mapping[str, Any]) -> bool:
 def _name(record: Mapping[str, Any], keys: tuple[str, ...]) -> str:
     ids, names, versions = (_first(record, wanted) for wanted in (ID_KEYS, NAME_KEYS, VERSION_KEYS))
     key = "/".join(keys[1:]) if len(keys) > 2 else keys[-1]  # noqa: PLR2004  the outermost key is a heading
-    return ids or " ".join(filter(None, (names, versions))) or key
+    told = ids or " ".join(filter(None, (names, versions)))
+    if not told and key.endswith("]"):
+        told = next((PurePosixPath(path.replace("\\", "/")).stem for path in named_files(record)), "")
+    return told or key
 
 
 def _first(record: Mapping[str, Any], keys: tuple[str, ...]) -> str:

@@ -335,3 +335,62 @@ def test_every_name_in_a_folder_costs_one_look_and_no_more_than_its_own_entry(pu
     found = scan([put.root])
     assert named(found) == {"a": {}}
     assert left(found) == {"metrics.json": "metrics.json is a named pipe; it is not followed or opened"}
+
+
+def test_numbers_in_a_folder_beside_are_bound_by_stem_whichever_end_the_word_stands_at(put, estimators):
+    put(**{"models/model_automl.pkl": estimators[0], "models/model_base.pkl": estimators[1],
+           "metrics/metrics_automl.json": {"f1": 0.6}, "metrics/base_metrics.json": {"f1": 0.5}})  # fmt: skip
+    assert named(scan([put.root])) == {"automl": {"f1": 0.6}, "base": {"f1": 0.5}}
+
+
+def test_a_row_is_bound_by_the_class_in_the_bytes_where_no_name_fits(put, estimators):
+    put(**{"models/churn_model.pkl": estimators[0], "models/kmeans.pkl": b"\x80\x04cut",
+           "models/comparison.csv": "Model,F1\nLogistic Regression,0.6\nXGBoost,0.7\n"})  # fmt: skip
+    assert named(scan([put.root])) == {"churn_model": {"F1": 0.6}}
+
+
+def test_a_document_with_numbers_of_its_own_is_not_bound_by_class(put, estimators):
+    document = {"comparison": {"logistic_regression": {"f1": 0.5}}, "metrics_at_0.5": {"f1": 0.6}}
+    put(**{"models/churn_model.pkl": estimators[0], "models/metrics.json": document})
+    assert named(scan([put.root])) == {"churn_model": {"f1": 0.6}}
+
+
+def test_model_and_best_model_of_the_same_bytes_share_their_document(put, estimators):
+    put(
+        **{
+            "models/model.pkl": estimators[0],
+            "models/best_model.pkl": estimators[0],
+            "models/metrics.json": {"f1": 65.87},
+        }
+    )
+    (model,) = scan([put.root]).models
+    assert (model.name, dict(model.metrics), model.tags[LINKED_AS]) == ("model", {"f1": 65.87}, "best_model")
+
+
+def test_models_of_which_only_the_numbers_are_here_are_listed(put):
+    put(**{"models/metrics.json": {"xgboost": {"f1": 89.6}, "forest": {"f1": 90.1}}})
+    found = scan([put.root])
+    assert {e.name: dict(e.metrics) for e in found.unreadable} == {"xgboost": {"f1": 89.6}, "forest": {"f1": 90.1}}
+    assert left(found)["xgboost"] == "no model file (metrics.json has its numbers)"
+
+
+def test_reports_and_indexes_are_no_models(put):
+    put(**{"reports/18-08-2025/report.json": {"f1": 0.5}, "db/header.bin": b"\x07\x01", "db/links.bin": b"",
+           "eval/metrics.json": {"f1": 0.5}, "book.xlsx": b"PK\x03\x04"})  # fmt: skip
+    assert scan([put.root]).unreadable == ()
+
+
+def test_a_version_folder_without_its_model_is_listed_whatever_its_document_says(put):
+    put(**{"models/v1/metadata.json": {"winner_model": "LogisticRegression", "test_metrics": {"f1": 0.61},
+                                       "baseline_val_metrics": {"f1": 0.63}}})  # fmt: skip
+    (entry,) = scan([put.root]).unreadable
+    assert (entry.name, entry.model_type, dict(entry.metrics)) == ("v1", "LogisticRegression", {"f1": 0.61})
+
+
+def test_a_registry_of_one_record_and_records_without_names_are_read(put):
+    put(**{"a/registry.json": {"current_version": "v7", "path": "/app/models/v7", "created_at": "2025-11-28"},
+           "b/model_registry.json": [{"path": "/x/fraud_20260329_013214.pkl", "f1_score": 0.7}]})  # fmt: skip
+    assert left(scan([put.root])) == {
+        "v7": "no model file (v7 is not in the folder)",
+        "fraud_20260329_013214": "no model file (fraud_20260329_013214.pkl is not in the folder)",
+    }
