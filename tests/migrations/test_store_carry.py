@@ -437,8 +437,13 @@ class Dying:
 def test_a_store_arrives_on_a_server_too(made, carry, request, tmp_path, server):
     source, ids = made
     registry = MlflowRegistry(request.getfixturevalue(server))
-    outcome = carry(source, registry)
+    outcome = carry(source, registry, jobs=registry.jobs)
     assert outcome.runs["failed"] == 0, outcome.left_out
+    with open_store(str(source), tmp_path / "spool") as store:
+        parts = (registry.store_writer(), registry.store_reader(), registry, tmp_path / "spool")
+        verified = StoreVerifier(store, *parts).verify()
+    odd = {d.about for d in verified.differences if not d.name.startswith("kept-churn")}
+    assert odd == set(), "the models of both stores are called the same, and share one registered model"
     client = client_of(registry)
     home = next(str(e.experiment_id) for e in client.search_experiments() if e.name.startswith("kept tuning"))
     runs = {r.data.tags[SOURCE_RUN_TAG]: r for r in client.search_runs([home], run_view_type=3)}
