@@ -30,8 +30,8 @@ SECRET = "s3cret-of-the-hook"
 ELSEWHERE = ("apt-get ", "python3 -m venv ", "/opt/mlflow-selector/bin/pip ", "rm -r /opt/")
 """Lines of the page that put the program there; test_systemd.py has done that by means that need no network."""
 
-HOSTILE = "x\n<0>STOPPING=1\x1b[2J_20250902_104738"
-"""As the name of a staged folder: what would end the unit, forge a priority, and clear a terminal."""
+HOSTILE = "x\n<0>STOPPING=1\x1b[2J_20250902_104738.pkl"
+"""As the name of a staged file: what would end the unit, forge a priority, and clear a terminal."""
 
 TRIES = """
 import ctypes, json, mmap, os, shutil, socket, subprocess
@@ -237,9 +237,8 @@ def doctor():
 
 def hostile():
     pid = show("MainPID")
-    folder = STAGING / HOSTILE
-    folder.mkdir()
-    (folder / "model.pkl").write_bytes(b"this is no pickle")
+    file = STAGING / HOSTILE
+    file.write_bytes(b"this is no pickle")
     sh("chgrp -R mlflow-staging /srv/churn/staging")
     heard = said("STOPPING=1", 0, 30)
     texts = {show("StatusText") for _ in range(20) if time.sleep(0.1) is None}
@@ -257,7 +256,7 @@ def hostile():
         "documents": all(isinstance(json.loads(entry["MESSAGE"]), dict) for entry in entries),
         "printable": all(entry["MESSAGE"].isprintable() for entry in entries),
     }
-    shutil.rmtree(folder)
+    file.unlink()
 
 
 def staged():

@@ -223,7 +223,7 @@ def test_no_secret_is_in_the_environment_on_the_command_line_or_in_the_log(boote
     assert _saw(booted, "secret") == {"shown": False, "logged": False}
 
 
-def test_a_staged_folder_whose_name_speaks_to_systemd_and_the_journal_is_only_a_name(booted):
+def test_a_staged_file_whose_name_speaks_to_systemd_and_the_journal_is_only_a_name(booted):
     seen = _saw(booted, "hostile")
     assert seen["heard"]
     assert (seen["same_process"], seen["active"]) == (True, "active")
