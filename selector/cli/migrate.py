@@ -166,6 +166,9 @@ def apply(
         work = [_Job(reviewed.paths, *_both(model, experiment))]
     else:
         work = _jobs(paths, model, experiment)
+    more: dict[str, Any] = {"reviewed": reviewed, "jobs": jobs, "fail_fast": not keep_going}
+    if more == {"reviewed": None, "jobs": 1, "fail_fast": False}:
+        more = {}  # an importer that only knows the port's words will do
     begun = time.monotonic()
     with house(writable=not dry_run, upgrade_database=upgrade_database, needed=False) as opened:
         from migrations import summary  # noqa: PLC0415 - costs more than the help
@@ -178,9 +181,8 @@ def apply(
         with _lease(opened, dry_run=dry_run):
             for job in work:
                 found = importer.import_paths(
-                    job.paths, job.model, job.experiment, batch=batch, dry_run=dry_run, progress=opened.progress,
-                    reviewed=reviewed, jobs=jobs, fail_fast=not keep_going,
-                )  # fmt: skip
+                    job.paths, job.model, job.experiment, batch=batch, dry_run=dry_run, progress=opened.progress, **more
+                )
                 outcomes += found
                 _record_import(opened, job, found, batch)
                 if not keep_going and summary.exit_code(found):
