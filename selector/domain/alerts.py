@@ -229,7 +229,7 @@ def _next(board: Board, alert: AlertState, now: datetime, rules: AlertRules) -> 
 
 def _of_firing(alert: AlertState, now: datetime, rules: AlertRules) -> What | None:
     if any(one.key not in alert.known for one in alert.troubles):
-        return "worse" if alert.owed or alert.acknowledged_by else "fired"
+        return "worse" if alert.owed else "fired"
     if alert.acknowledged_by or (alert.told_at is not None and now - alert.told_at < rules.repeat_every):
         return None
     return "repeat" if alert.owed else None
