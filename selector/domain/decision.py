@@ -127,7 +127,7 @@ def _evidence(case: Case, after: Standing | None, proposed: Standing | None) -> 
             s.candidate.run_id or "",
             s.digest or s.candidate.uri,
             s.outcome.digest if s.outcome else repr(s.logged),
-            not s.champion and (_mark(s) in PUT_ASIDE or any(reason.code == "rejected" for reason in s.reasons)),
+            _is_out(s, after),
             *what_may_change(s, case.snapshot, policy, case.metric),
         ]
         for s in ranking
@@ -135,6 +135,13 @@ def _evidence(case: Case, after: Standing | None, proposed: Standing | None) -> 
     told = [rows, _who(after), truth.digest if truth else None, policy.digest()]
     text = json.dumps(told if proposed is None else [*told, _who(proposed)], default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _is_out(standing: Standing, after: Standing | None) -> bool:
+    """Tell whether a person put it aside; whoever is champion after the decision is not out, whatever its mark says."""
+    if after is not None and standing.candidate.uri == after.candidate.uri:
+        return False
+    return _mark(standing) in PUT_ASIDE or any(reason.code == "rejected" for reason in standing.reasons)
 
 
 def _who(standing: Standing | None) -> tuple[str, str | None] | None:

@@ -11,6 +11,7 @@ from selector.domain.model import (
     HOLDOUT_TAG,
     LEASE_TAG,
     MANAGED_TAG,
+    PUT_ASIDE,
     REASON_TAG,
     SCORES_TAG,
     STATUS_TAG,
@@ -94,7 +95,10 @@ def promotion_plan(
     if winner.candidate.run_id is not None:
         steps.append(LogReport(winner.candidate.run_id))
     if old is not None:
-        steps.append(TagVersion(old, STATUS_TAG, "archived"))
+        before = registered.version(old) if registered else None
+        if before is None or before.tags.get(STATUS_TAG) not in PUT_ASIDE:
+            # Somebody may have made a quarantined version champion by hand: it leaves as what it was.
+            steps.append(TagVersion(old, STATUS_TAG, "archived"))
         steps += [SetStage(old, "Archived")] if policy.mirror_stages else []
     return Plan(id=decision.id, model=decision.model, kind="promotion", steps=tuple(steps))
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from selector.domain.approval import Answer, lapsed
-from selector.domain.model import LEASE_TAG, Candidate
+from selector.domain.model import LEASE_TAG, Candidate, RegisteredModel
 from selector.domain.plans import in_words
 from selector.domain.promotion import NEW_VERSION, Plan
 from selector.domain.ranking import Reason, Standing
 from selector.domain.verdict import Decision
-from selector.errors import MlflowUnreachableError, SelectorError
+from selector.errors import LeaseHeldError, MlflowUnreachableError, SelectorError
+from selector.ports import Entry
 from selector.redaction import printable
 from selector.workflows.announce import of_entries
 from selector.workflows.carry_out import recover
@@ -60,18 +60,18 @@ class Look:
 def select(house: House, models: Sequence[str], *, dry_run: bool, actor: str) -> tuple[Look, ...]:
     """Look at these models now, at all configured ones where none is named.
 
-    One model that fails becomes a Look with an error; the others go on.
+    One model that fails becomes a Look with an error; the others go on. The lease is taken only where something is to
+    be written: scoring may take minutes, and nobody should have to wait for it who wants to roll back.
 
     Raises:
         UsageError: a model that is not configured.
-        LeaseHeldError: another instance is writing.
+        LeaseHeldError: something is to be written, and another instance is writing.
         MlflowUnreachableError: MLflow does not answer to what is asked for many models at once.
 
     """
     chosen = meant(house, models)
     house = replace(house, holdouts=ReadOnce(house.holdouts, chosen.setups))
-    with nullcontext() if dry_run else house.lease.hold():
-        looks = tuple(_each(house, chosen.setups, dry_run=dry_run, actor=actor))
+    looks = tuple(_each(house, chosen.setups, dry_run=dry_run, actor=actor))
     return (*looks, *(failed(t.model, t.error) for t in chosen.troubles), *(_left_out(left) for left in chosen.left))
 
 
@@ -91,9 +91,41 @@ def _each(house: House, setups: Sequence[Setup], *, dry_run: bool, actor: str) -
 
 def _look_safely(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Look:
     try:
-        return look(house, setup, dry_run=dry_run, actor=actor)
+        if dry_run:
+            return look(house, setup, dry_run=True, actor=actor)
+        return _look_and_write(house, setup, actor)
+    except LeaseHeldError:
+        raise
     except SelectorError as error:
         return failed(setup.model, error)
+
+
+def _look_and_write(house: House, setup: Setup, actor: str) -> Look:
+    """Look without the lease; take it where that leads to a write, and look anew where the world has moved on."""
+    if house.store.unfinished(setup.model):
+        with house.lease.hold():
+            return look(house, setup, dry_run=False, actor=actor)
+    newest = house.store.entries(setup.model, newest=1)
+    case = _case(house, setup, actor, None)
+    idle = _put_off(case)
+    if idle is not None:
+        return idle
+    with house.lease.hold():
+        registered = house.registry.registered_model(setup.model)
+        same = registered == case.observed.snapshot.registered and house.store.entries(setup.model, newest=1) == newest
+        if same and _paused(house, setup.model) is None:
+            return _write(case)
+        return look(house, _with_registered(setup, registered), dry_run=False, actor=actor)
+
+
+def _put_off(case: Case) -> Look | None:
+    """Return the look where it leads to no write; None where something is to be written."""
+    house, setup = case.house, case.setup
+    if setup.shadow or _paused(house, setup.model) is not None:
+        return _looked(case, case.plan())
+    if _foreign(case) or case.observed.heard.rejections or not _is_old_news(case):
+        return None
+    return _unchanged(case.decision, case.observed)
 
 
 def failed(model: str, error: SelectorError) -> Look:
@@ -140,21 +172,32 @@ def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answe
     """
     if not dry_run and recover(house, setup.model):
         setup = _fresh(house, setup)
-    observed = _with(observe(house, setup), answer)
-    decision = decided(house, setup, observed)
-    stranger = _promoted_by_another(house, observed)
-    case = Case(house, setup, observed, replace(decision, notes=(*decision.notes, *stranger)), actor)
+    case = _case(house, setup, actor, answer)
     plan = case.plan()
     if dry_run or setup.shadow or _paused(house, setup.model) is not None:
         return _looked(case, plan)
     if plan is not None and setup.seen is not None and not setup.seen.fresh:
         # What was read for all of them together may be old by now; nothing is written on its strength.
         return look(house, _fresh(house, setup), dry_run=dry_run, actor=actor, answer=answer)
-    _record_foreign_change(house, setup, observed)
+    return _write(case)
+
+
+def _write(case: Case) -> Look:
+    """Write down and carry out what was decided; the lease is held."""
+    if moved := _foreign(case):
+        case.house.store.put(of_entries(case.house, moved), moved)
     _record_answers(case)
     if _is_old_news(case):
-        return _unchanged(case.decision, observed)
-    return _act(case, plan)
+        return _unchanged(case.decision, case.observed)
+    return _act(case, case.plan())
+
+
+def _case(house: House, setup: Setup, actor: str, answer: Answer | None) -> Case:
+    """Observe and decide."""
+    observed = _with(observe(house, setup), answer)
+    decision = decided(house, setup, observed)
+    stranger = _promoted_by_another(house, observed)
+    return Case(house, setup, observed, replace(decision, notes=(*decision.notes, *stranger)), actor)
 
 
 def _promoted_by_another(house: House, observed: Observed) -> tuple[str, ...]:
@@ -169,10 +212,11 @@ def _promoted_by_another(house: House, observed: Observed) -> tuple[str, ...]:
 
 def _fresh(house: House, setup: Setup) -> Setup:
     """Read the registered model again, but not the runs that were read for all of them."""
-    if setup.seen is None:
-        return setup
-    registered = house.registry.registered_model(setup.model)
-    return replace(setup, seen=replace(setup.seen, registered=registered, fresh=True))
+    return _with_registered(setup, house.registry.registered_model(setup.model)) if setup.seen else setup
+
+
+def _with_registered(setup: Setup, registered: RegisteredModel | None) -> Setup:
+    return replace(setup, seen=replace(setup.seen, registered=registered, fresh=True)) if setup.seen else setup
 
 
 def _paused(house: House, model: str) -> str | None:
@@ -209,12 +253,11 @@ def _record_answers(case: Case) -> None:
         record_approval(house, setup.model, case.decision.approval)
 
 
-def _record_foreign_change(house: House, setup: Setup, observed: Observed) -> None:
-    """Write down that somebody else moved the champion alias; their choice is respected."""
+def _foreign(case: Case) -> tuple[Entry, ...]:
+    """Return what is to be written down where somebody else moved the champion alias; their choice is respected."""
+    house, setup = case.house, case.setup
     known = house.store.entries(setup.model, kinds=tuple(REIGN_ENDS), newest=1)
-    moved = foreign_change(setup, observed.snapshot.registered, known, house.clock.now())
-    if moved:
-        house.store.put(of_entries(house, moved), moved)
+    return foreign_change(setup, case.observed.snapshot.registered, known, house.clock.now())
 
 
 def _act(case: Case, plan: Plan | None) -> Look:
