@@ -154,7 +154,11 @@ def find(option: Path | None = None, environment: Mapping[str, str] | None = Non
 
 
 def load(
-    path: Path | None = None, environment: Mapping[str, str] | None = None, *, service: bool = False
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    *,
+    service: bool = False,
+    offline: bool = False,
 ) -> Configuration:
     """Read and check a configuration file.
 
@@ -162,6 +166,7 @@ def load(
         path: the file; None looks in the usual places, see `find`.
         environment: for ${env:…} and MLFLOW_TRACKING_URI; the process's own where it is None.
         service: who reads is the service, which needs every credential; others do without those of its channels.
+        offline: who reads talks to nobody, and does without any credential.
 
     Raises:
         ConfigurationError: missing, unreadable or wrong; all that is wrong at once, with line and column.
@@ -171,7 +176,7 @@ def load(
     path = find(path, environment).expanduser()
     document = parse(path, read_text(path))
     folder = path.absolute().parent
-    expansion = expand(document.data, folder, environment, service=service)
+    expansion = expand(document.data, folder, environment, service=service, offline=offline)
     problems = [*document.problems, *expansion.problems]
     configuration: Configuration | None = None
     try:

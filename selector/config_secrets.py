@@ -43,7 +43,9 @@ class _OnlyInServiceError(ValueError):
     """A credential that systemd hands to the service and to nobody else."""
 
 
-def expand(data: Any, folder: Path, environment: Mapping[str, str], *, service: bool = True) -> Expansion:
+def expand(
+    data: Any, folder: Path, environment: Mapping[str, str], *, service: bool = True, offline: bool = False
+) -> Expansion:
     """Return the data with references in its strings replaced; keys are left alone.
 
     Args:
@@ -51,14 +53,14 @@ def expand(data: Any, folder: Path, environment: Mapping[str, str], *, service: 
         folder: where relative paths of ${file:…} start.
         environment: for ${env:…}, and for CREDENTIALS_DIRECTORY, which systemd sets (systemd.exec, LoadCredential=).
         service: who reads is the service; anybody else may be without the credentials of its channels.
+        offline: who reads talks to nobody, and may be without any credential.
 
     """
     expansion = Expansion(data=None)
     expansion.data = _walk(data, (), folder, environment, expansion)
     if service:
         return expansion
-    lenient = {p.location for p in expansion.problems if p.location[:1] in {(name,) for name in FOR_THE_SERVICE}}
-    expansion.absent = {location for location in lenient if location in expansion.missing}
+    expansion.absent = {a for a in expansion.missing if offline or (a and a[0] in FOR_THE_SERVICE)}
     expansion.problems = [p for p in expansion.problems if p.location not in expansion.absent]
     return expansion
 

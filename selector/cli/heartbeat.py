@@ -33,7 +33,7 @@ def heartbeat(*, max_age: float, as_json: bool) -> int:
 
     It reads one small file and asks no process, so that a timer can watch the watcher.
     """
-    configuration = session().configuration()
+    configuration = session().configuration(offline=True)
     from selector.adapters.heartbeat_file import read_heartbeat  # noqa: PLC0415 - costs more than the help
 
     found = read_heartbeat(configuration.state.folder)

@@ -40,7 +40,7 @@ class Session:
     secrets: frozenset[str] = frozenset()
     out: TextIO = field(default_factory=lambda: sys.stdout)
 
-    def configuration(self, *, needed: bool = True, service: bool = False) -> Configuration:
+    def configuration(self, *, needed: bool = True, service: bool = False, offline: bool = False) -> Configuration:
         """Return the checked configuration; without a file the defaults, unless it is needed.
 
         Raises:
@@ -56,7 +56,7 @@ class Session:
                 raise
             configuration = Configuration.defaults(Path.cwd())
         else:
-            configuration = load(path, service=service)
+            configuration = load(path, service=service, offline=offline)
         self.secrets = configuration.secrets | {os.environ[name] for name in SECRET_VARIABLES if os.environ.get(name)}
         self._log(configuration)
         return configuration

@@ -78,6 +78,14 @@ def test_no_file_or_a_damaged_one_is_no_sign_of_life(folder, content):
     assert "no sign of life" in text
 
 
+def test_a_timer_that_watches_needs_no_credential_of_the_service(folder):
+    (folder.parent / "selector.yaml").write_text(
+        'mlflow: {tracking_uri: "http://u:${credential:token}@h"}\nmodels: {churn: {metric: f1}}\nstate: state\n'
+    )
+    beat(folder, state())
+    assert said()[0] == 0
+
+
 def test_how_old_is_too_old_can_be_said(folder):
     beat(folder, state(), ago=400)
     assert said("--max-age", "10m")[0] == 0

@@ -89,6 +89,15 @@ def test_a_person_beside_the_service_does_without_the_credentials_of_its_channel
     assert found.masked()["notify"][0]["url"] == "**** (from x://${credential:hook})"
 
 
+def test_who_talks_to_nobody_does_without_any_credential_but_not_without_a_right_file(tmp_path):
+    path = written(tmp_path, 'mlflow: {tracking_uri: "http://u:${credential:token}@h"}\n')
+    found = load(path, {}, offline=True)
+    assert "credential:token" in found.masked()["mlflow"]["tracking_uri"]
+    path = written(tmp_path, 'mlflow: {tracking_uri: "http://u:${credential:../token}@h"}\n')
+    with pytest.raises(ConfigurationError, match="must not be a path"):
+        load(path, {}, offline=True)
+
+
 def test_what_everybody_needs_is_missed_by_everybody(tmp_path):
     path = written(tmp_path, 'mlflow: {tracking_uri: "http://u:${credential:token}@h"}\n')
     with pytest.raises(ConfigurationError, match="only there under systemd"):
