@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 WORKERS ?= auto
 
-.PHONY: demo test check lint types contracts live lowest bench docs lock clean
+.PHONY: demo test check lint types contracts nightly live lowest bench docs lock clean
 
 demo: $(READY)
 	$(BIN)/mlflow-selector demo --again demo
@@ -25,6 +25,10 @@ lowest: requirements/lowest.txt
 	$(VENV)-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -p no:cacheprovider \
 		tests/domain tests/config tests/flows/test_select.py tests/flows/test_rollback.py tests/flows/test_demo.py \
 		tests/adapters/test_scorer_confined.py tests/migrations/test_import_into_mlflow.py
+
+# What takes longer than anybody waits for: the laws over 500 random lives of 20 steps each, and the slow tests.
+nightly: $(READY)
+	SELECTOR_EXAMPLES=500 $(BIN)/pytest -n $(WORKERS) --dist loadfile tests/flows/test_laws.py
 
 check: lint types contracts
 

@@ -98,7 +98,12 @@ def test_a_state_of_the_first_schema_is_brought_up_to_date_and_keeps_what_it_hol
     with closing(open_store(tmp_path, None, writable=True)) as store:
         store.remember_digest("models:/m-1", "kept")
     with closing(sqlite3.connect(tmp_path / "state.db")) as raw, raw:
-        for table in ("selector_facts", "selector_health", "selector_deliveries", "selector_alerts"):  # what later revisions made
+        for table in (
+            "selector_facts",
+            "selector_health",
+            "selector_deliveries",
+            "selector_alerts",
+        ):  # what later revisions made
             raw.execute(f"DROP TABLE {table}")
         raw.execute("UPDATE mlflow_selector_version SET version_num = '0001'")
     with closing(open_store(tmp_path, None, writable=True)) as store:

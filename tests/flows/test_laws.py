@@ -1,6 +1,7 @@
 """The laws that hold whatever happens: training, looks, rollbacks, people who move aliases, kills at any write."""
 
 import dataclasses
+import os
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -193,6 +194,9 @@ class Laws(RuleBasedStateMachine):
             assert self._moved_there_by_hand()
 
 
+EXAMPLES = int(os.environ.get("SELECTOR_EXAMPLES", "40"))
+"""`make nightly` lives through more lives."""
+
 GATES = (
     MetricBound(metric("precision"), "minimum", 0.6),
     VersusChampion("maximum_plausible_gain", 0.25),
@@ -217,6 +221,6 @@ def test_the_laws_hold_in_random_lives_of_a_model(new_world, gates):
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=40, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=EXAMPLES, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
