@@ -92,7 +92,8 @@ class Entry:
     Attributes:
         kind: decision, promoted, rolled_back, archived, restored, quarantined, cleared, approved, rejected,
             foreign_change (of champion), foreign_edit (of anything else), imported, undone, paused, resumed, failed;
-            of production warning, calm, degraded, recovered, started and ended (a command, or another look).
+            of production warning, calm, degraded, recovered, started and ended (a command, or another look);
+            of alerts acknowledged and silenced.
         decision: the id that ties entry, plan, tags and report together.
         details: plain JSON values; for a decision its whole record.
 

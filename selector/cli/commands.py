@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[Listed, ...]] = {
         Listed("clear", "selector.cli.by_hand:clear", "Take a version out of quarantine."),
         Listed("pause", "selector.cli.by_hand:pause", "Go on deciding and reporting, but write nothing."),
         Listed("resume", "selector.cli.by_hand:resume", "Undo pause."),
+        Listed("alerts", "selector.cli.alerts:alerts", "List alerts, acknowledge them, silence a model."),
         Listed("wake", "selector.cli.wake:wake", "Tell the running service to look now."),
         Listed("run", "selector.cli.run:run", "Run the service: watch, import, select, report."),
     ),

@@ -43,12 +43,14 @@ def monitor(
     texts: list[str] = []
     errors: list[tuple[str, SelectorError]] = []
     with house(writable=not dry_run, allow_unconfined=allow_unconfined, upgrade_database=upgrade_database) as opened:
+        from selector.workflows.alarm import raise_alerts  # noqa: PLC0415 - costs more than all the help
         from selector.workflows.monitor import monitor as look  # noqa: PLC0415 - costs more than all the help
 
         for setup in _watched(opened, models):
             name = setup.model
             try:
                 found = look(opened, setup, dry_run=dry_run, actor=actor())
+                raise_alerts(opened, found)
             except UsageError:
                 raise
             except SelectorError as error:

@@ -138,7 +138,7 @@ class Telling:
 
     Attributes:
         key: the same at every attempt; unlike that of every other notice.
-        alert: as it stands; of a resolved one `ended` says why.
+        alert: as it stands; of a resolved one `ended` says why, and `fired_at` when it had begun.
 
     """
 
@@ -198,7 +198,7 @@ def tell(board: Board, now: datetime, rules: AlertRules) -> tuple[Board, tuple[T
         if what is not None:
             after = replace(after, made=alert.made + 1, told_at=now, recent=(*_recent(alert, now, rules), now))
             key = f"{_PREFIX}{board.model}:{alert.kind}:{after.made}:{what}"
-            tellings.append(Telling(key, board.model, what, after))
+            tellings.append(Telling(key, board.model, what, replace(after, fired_at=alert.fired_at)))
         board = _with(board, after)
     return board, tuple(tellings)
 

@@ -160,12 +160,12 @@ def ago(span: timedelta) -> str:
 
 
 def _foot(decision: str, report: str) -> str:
-    return f"Decision: {decision}{f'    Report: {report}' if report else ''}" if decision else ""
+    return f"Decision: {decision}{f'; report: {report}' if report else ''}" if decision else ""
 
 
 def _remedy(model: str, alert: AlertState) -> str:
     acted = any(one.decision for one in alert.troubles)
-    return f"    Go back: {PROGRAM} rollback {model}" if alert.kind == "degraded" and not acted else ""
+    return f"; go back: {PROGRAM} rollback {model}" if alert.kind == "degraded" and not acted else ""
 
 
 def _lasted(alert: AlertState) -> str:

@@ -51,8 +51,10 @@ def raise_alerts(house: House, monitored: Monitored, rules: AlertRules | None = 
 def tick(house: House, rules: AlertRules | None = None) -> tuple[Notice, ...]:
     """Tell what is due by the clock alone: repeats, the end of silences, alerts that have stayed calm."""
     made: list[Notice] = []
-    for model in house.store.boards():
-        made += change(house, model, lambda board: board, rules)
+    for model, document in house.store.boards().items():
+        board = _board(model, document)
+        if tell(board, house.clock.now(), rules or house.alert_rules)[0] != board:
+            made += change(house, model, lambda present: present, rules)
     return tuple(made)
 
 

@@ -28,7 +28,7 @@ def all_commands(group=app, context=None, path=()):
 VERBS = dict(all_commands())
 WRITING = {
     "init", "doctor", "run", "wake", "select", "monitor", "approve", "reject", "promote", "rollback", "archive", "restore", "quarantine", "clear", "pause", "resume",
-    "migrate apply", "migrate undo", "migrate store", "migrate stages", "demo",
+    "migrate apply", "migrate undo", "migrate store", "migrate stages", "demo", "alerts ack", "alerts silence",
 }  # fmt: skip
 SILENT = {"completion", "config schema"}
 
@@ -99,6 +99,7 @@ def test_commands_that_only_look_are_known_by_name():
         "explain",
         "history",
         "report",
+        "alerts list",
         "migrate scan",
         "migrate verify",
     }
