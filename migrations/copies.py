@@ -12,6 +12,7 @@ from migrations.model import StagedModel, Unreadable
 from migrations.names import POINTER
 
 LINKED_AS = "linked_as"
+_MISSING = "no model file"
 
 
 def resolve_links(
@@ -73,6 +74,25 @@ def _waits_for(entry: Unreadable, link: Path) -> bool:
 def _shown(path: Path, roots: Sequence[Path]) -> str:
     root = next((root for root in roots if path.is_relative_to(root) and path != root), None)
     return path.relative_to(root).as_posix() if root else path.name
+
+
+def listed_once(unreadable: Sequence[Unreadable]) -> list[Unreadable]:
+    """Ignore a registry's record of a missing model where the model's own folder, which is here, says so already."""
+    folders = {
+        entry.name.rpartition("/")[2]: entry
+        for entry in unreadable
+        if entry.reason.startswith(_MISSING) and not entry.ignored and entry.path.suffix != ".json"
+    }
+    found = []
+    for entry in unreadable:
+        own = folders.get(entry.name.rpartition("/")[2])
+        recorded = entry.path.suffix == ".json" and entry.reason.startswith(_MISSING)
+        if recorded and own is not None and _agree(own.metrics, entry.metrics):
+            reason = f"{entry.path.name} lists it too; see {own.path.name}"
+            found.append(replace(entry, reason=reason, ignored=True))
+        else:
+            found.append(entry)
+    return found
 
 
 def link_copies(models: Sequence[StagedModel]) -> tuple[list[StagedModel], list[Unreadable]]:

@@ -164,9 +164,9 @@ def read_plan(path: Path) -> PlanFile:
 
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_PLAN)
-        read = load_yaml(data)
+        if path.stat().st_size > MAX_PLAN:
+            raise UsageError(f"The plan {path} is larger than {MAX_PLAN >> 20} MB.")
+        read = load_yaml(path.read_bytes())
     except OSError as error:
         raise UsageError(f"The plan {path} cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, ValueError) as error:

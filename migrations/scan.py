@@ -9,7 +9,7 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Any, Final
 
-from migrations.copies import link_copies, resolve_links
+from migrations.copies import link_copies, listed_once, resolve_links
 from migrations.drafts import settle
 from migrations.folder import Folder, list_folder
 from migrations.known_files import KnownFiles
@@ -183,6 +183,7 @@ def scan(
     roots = [Path(os.path.abspath(path)) for path in paths]  # noqa: PTH100  resolve() would follow links
     models, unreadable = resolve_links(walk.models, walk.unreadable, sorted(walk.links), roots)
     models, copies = link_copies(models)
+    unreadable = listed_once(unreadable)
     return Scan(
         tuple(sorted(models, key=lambda m: (m.created_at, m.name, str(m.path)))),
         tuple(sorted((*unreadable, *copies), key=lambda u: (str(u.path), u.name))),

@@ -8,7 +8,10 @@ from typing import Final
 from migrations.drafts import Draft
 from migrations.folder import Folder
 from migrations.layouts.layout import Reading
+from migrations.layouts.model_folder import ROOTS
 from migrations.model import Unreadable
+
+SAYS_NOTHING: Final = frozenset({"model", "pipeline", "classifier", "regressor", "estimator", "clf"})
 
 
 class BareFiles:
@@ -26,10 +29,17 @@ class BareFiles:
                 reason = what.reason or "is no model"
                 ignored.append(Unreadable(path.stem, path, f"{name} {reason}", what.format, ignored=True))
             else:
-                drafts.append(Draft(Path(path.stem).stem if path.suffix == ".dvc" else path.stem, path, (name,)))
+                drafts.append(Draft(_name(folder, path), path, (name,)))
         if not told:
             return None
         return Reading(tuple(drafts), frozenset(told), unreadable=tuple(ignored))
+
+
+def _name(folder: Folder, path: Path) -> str:
+    """Call a file after its folder where its own name only says that it is a model."""
+    stem = Path(path.stem).stem if path.suffix == ".dvc" else path.stem
+    telling = folder.path != folder.root and folder.path.name.lower() not in ROOTS
+    return folder.path.name if telling and stem.lower() in SAYS_NOTHING and folder.model_count() <= 1 else stem
 
 
 LAYOUT: Final = BareFiles()

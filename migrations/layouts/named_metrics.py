@@ -9,10 +9,12 @@ from migrations.drafts import Draft
 from migrations.folder import Folder
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
+from migrations.layouts.model_folder import describes_one
 from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
 from migrations.model import Unreadable
 from migrations.names import family, reduced, row_name
+from migrations.record import about
 from migrations.timestamps import CREATED_KEYS
 from migrations.wording import class_to_type
 
@@ -40,6 +42,7 @@ class NamedMetrics:
         models = {name: reduced(name.partition(".")[0]) for name, what in told.items() if what.role in FILES}
         if not models:
             flat = folder.path.name.lower() in MODEL_FOLDERS and not folder.folders
+            flat = flat and not describes_one(folder, about(folder))
             return _without_files(folder) if flat else None
         drafts: list[Draft] = []
         used: set[str] = set()

@@ -394,3 +394,31 @@ def test_a_registry_of_one_record_and_records_without_names_are_read(put):
         "v7": "no model file (v7 is not in the folder)",
         "fraud_20260329_013214": "no model file (fraud_20260329_013214.pkl is not in the folder)",
     }
+
+
+def test_a_missing_model_that_its_folder_and_a_registry_list_fails_once(put):
+    record = {"version": "v2", "created_at": "2026-02-05", "metrics": {"f1": 0.6}}
+    put(**{"models/registry.json": {"versions": [record]}, "models/v2/metadata.json": {"metrics": {"f1": 0.6}}})
+    found = scan([put.root])
+    assert [(e.path.name, e.ignored) for e in found.unreadable] == [("registry.json", True), ("v2", False)]
+
+
+def test_a_table_that_compares_models_beside_the_document_of_the_best_lists_nothing_more(put):
+    put(
+        **{
+            "models/model_metadata.json": {"model_name": "lgbm", "f1": 0.62},
+            "models/model_comparison.csv": "Model,f1\na,1\n",
+        }
+    )
+    assert [e.name for e in scan([put.root]).unreadable] == ["models"]
+
+
+def test_a_file_whose_name_says_nothing_is_called_after_its_folder(put, estimators):
+    put(
+        **{
+            "models/CatBoost/model.pkl": estimators[0],
+            "models/model.pkl": estimators[1],
+            "models/b/own.pkl": estimators[2],
+        }
+    )
+    assert set(named(scan([put.root]))) == {"CatBoost", "model", "own"}
