@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from selector.errors import LeaseHeldError, SelectorError
+from selector.workflows.alarm import raise_alerts
 from selector.workflows.families import known
 from selector.workflows.house import House, Setup
 from selector.workflows.monitor import Monitored, monitor
@@ -54,7 +55,8 @@ class ProductionWatch:
 
     def _measured(self, house: House, setup: Setup, now: float) -> Monitored | SelectorError:
         try:
-            return monitor(house, setup, dry_run=setup.shadow, actor=ACTOR)
+            found = monitor(house, setup, dry_run=setup.shadow, actor=ACTOR)
+            raise_alerts(house, found)
         except LeaseHeldError as error:
             self._due[setup.model] = now + 1.0
             return error
@@ -63,6 +65,7 @@ class ProductionWatch:
         except Exception as error:
             log.exception("Measuring %s in production failed in a way that was not foreseen.", setup.model)
             return SelectorError(f"unexpected {type(error).__name__}: {error}")
+        return found
 
     def _watched(self, house: House) -> tuple[Setup, ...]:
         if self._setups is None:
