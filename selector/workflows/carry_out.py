@@ -23,7 +23,7 @@ from selector.domain.promotion import (
     UntagVersion,
     VerifyBytes,
 )
-from selector.errors import DamagedStateError, ForeignChangeError, MlflowRefusedError, SelectorError
+from selector.errors import DamagedStateError, ForeignChangeError, LeaseHeldError, MlflowRefusedError, SelectorError
 from selector.ports import Entry
 from selector.workflows.announce import of_entries
 from selector.workflows.fingerprint import model_bytes
@@ -136,6 +136,7 @@ def _finish(
     try:
         for index, step in enumerate(plan.steps):
             house.progress(f"{plan.kind} of {plan.model}", index, len(plan.steps))
+            _still_ours(house, plan)
             if isinstance(step, CreateVersion):
                 created = _version_of(house, plan, step)
                 if on_registered is not None:
@@ -150,6 +151,20 @@ def _finish(
     entries = _entries(house, plan, record, created)
     house.store.finish(plan.id, entries, of_entries(house, entries))
     return created
+
+
+def _still_ours(house: House, plan: Plan) -> None:
+    """Stop before the next write where the right to write is gone: whoever has it now finishes the plan.
+
+    Raises:
+        LeaseHeldError: the connection that held it was lost, or this process was stopped for longer than that took.
+
+    """
+    if not house.lease.still_held():
+        raise LeaseHeldError(
+            f"The lease was lost in the middle of {plan.kind} {plan.id} of {plan.model}.",
+            advice="Whoever holds it now finishes the plan; otherwise the next look does.",
+        )
 
 
 def _entries(house: House, plan: Plan, record: Record, created: int | None) -> tuple[Entry, ...]:
