@@ -284,9 +284,7 @@ class MonitorSettings(Section):
     @model_validator(mode="after")
     def _makes_sense(self) -> MonitorSettings:
         if not self.sources:
-            raise ValueError(
-                "sources is empty; name a folder, sql, an experiment, Prometheus, or a CSV file"
-            )
+            raise ValueError("sources is empty; name a folder, sql, an experiment, Prometheus, or a CSV file")
         if self.in_a_row > 1 and self.rule != "plain":
             raise ValueError("in_a_row goes with rule: plain; the tested rule weighs all batches together")
         if self.metric is not None:
