@@ -1,4 +1,4 @@
-"""How is a file about models read, whatever it is written in: JSON, YAML, or a table?"""
+"""How is a file about models read, whatever it is written in: JSON, YAML, a table, or lines of text?"""
 
 from __future__ import annotations
 
@@ -12,24 +12,30 @@ import yaml
 
 from migrations.byte_source import open_regular
 from migrations.json_files import UnreadableJsonError, decoded, read_json
+from migrations.numbers import text_number
 from migrations.yaml_files import load_yaml
 
 TABLES: Final = frozenset({".csv", ".tsv"})
 YAMLS: Final = frozenset({".yaml", ".yml"})
+TEXTS: Final = frozenset({".txt"})
 MAX_TABLE: Final = 4 << 20
 MAX_ROWS: Final = 1000
 MAX_COLUMNS: Final = 500
 _ABOUT: Final = re.compile(
-    r"metric|comparison|result|leaderboard|score|performance|evaluation|summary|benchmark|metadata", re.IGNORECASE
+    r"metric|comparison|result|leaderboard|score|performance|evaluation|summary|benchmark|metadata|report",
+    re.IGNORECASE,
 )
+MAX_LINE: Final = 500
+_PAIR: Final = re.compile(r"[\s\-*•]*([A-Za-z][\w \-.()@]{0,60}?)\s*[:=]\s*([+-]?[\d.,]+\s*%?)\s*")
+_AVERAGE_LINE: Final = re.compile(r"\s*(macro|weighted|micro) avg((?:\s+\d\.\d+){3})\s+\d+\s*")
 _NAMES: Final = frozenset({"metric", "metrics", "name", "measure", "key", "score", ""})
 _VALUES: Final = frozenset({"value", "score", "test", "result", "0"})
 
 
 def is_document(name: str) -> bool:
-    """Return whether a table or YAML file is about models, by its name; data tables are not opened."""
+    """Return whether a table, YAML or text is about models, by its name; data tables are not opened."""
     path = Path(name)
-    return path.suffix.lower() in TABLES | YAMLS and _ABOUT.search(path.stem) is not None
+    return path.suffix.lower() in TABLES | YAMLS | TEXTS and _ABOUT.search(path.stem) is not None
 
 
 def read_document(path: Path) -> Any:
@@ -42,7 +48,7 @@ def read_document(path: Path) -> Any:
 
     """
     suffix = path.suffix.lower()
-    if suffix not in TABLES | YAMLS:
+    if suffix not in TABLES | YAMLS | TEXTS:
         return read_json(path)
     try:
         with open_regular(path) as stream:
@@ -53,6 +59,8 @@ def read_document(path: Path) -> Any:
         raise UnreadableJsonError(f"is larger than {MAX_TABLE >> 20} MB")
     if not data.strip():
         raise UnreadableJsonError("is empty")
+    if suffix in TEXTS:
+        return _lines(decoded(data))
     return _yaml(data) if suffix in YAMLS else _table(decoded(data))
 
 
@@ -77,6 +85,20 @@ def _table(text: str) -> Any:
     if len(heads) == 2 and heads[0].lower() in _NAMES and heads[1].lower() in _VALUES:  # noqa: PLR2004  name and value
         return {str(row[0]): row[1] for row in body if len(row) > 1}
     return [dict(zip(heads, row, strict=False)) for row in body]
+
+
+def _lines(text: str) -> dict[str, Any]:
+    """Read `F1 Score: 0.61` line by line, and what scikit-learn's classification_report prints."""
+    found: dict[str, Any] = {}
+    for line in text.splitlines()[:MAX_ROWS]:
+        if len(line) > MAX_LINE:
+            continue
+        if average := _AVERAGE_LINE.fullmatch(line):
+            scores = dict(zip(("precision", "recall", "f1-score"), map(float, average[2].split()), strict=False))
+            found.setdefault(f"{average[1]} avg", scores)
+        elif (pair := _PAIR.fullmatch(line)) and (value := text_number(pair[2])) is not None:
+            found.setdefault(pair[1].strip(), value)
+    return found
 
 
 def _cell(text: str) -> Any:

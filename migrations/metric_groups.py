@@ -15,7 +15,9 @@ CONTAINERS: Final = (
     ("performance_metrics",), ("metrics",), ("performance",), ("test_metrics",), ("metrics_test",), ("metrics", "test"),
     ("evaluation_metrics",), ("test",), ("test_holdout",), ("holdout_results",), ("holdout",), ("holdout_metrics",),
     ("test_results",), ("test_performance",), ("test_scores",), ("evaluation",), ("evaluation_results",),
-    ("final_metrics",), ("model_metrics",), ("model_performance",), ("best_model_metrics",), ("best_metrics",),
+    ("winner", "test_metrics"), ("winner", "metrics"), ("best_model", "test_metrics"), ("best_model", "metrics"),
+    ("best_model",), ("winner",), ("final_metrics",), ("model_metrics",), ("model_performance",),
+    ("best_model_metrics",), ("best_metrics",),
     ("metrics", "holdout"), ("metrics", "evaluation"), ("performance", "test"), ("results", "test"), ("candidate",),
     ("scores",), ("eval",), ("eval_metrics",), ("metrics_at_0.5",), ("metrics_at_default",), ("metrics_at_optimal",),
 )  # fmt: skip

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 _METRIC_WORD: Final = re.compile(
     r"(^|[_\-. ])(f1|f2|f1score|fbeta|accuracy|acc|precision|recall|auc|auroc|roc|prc|mae|mse|rmse|mape|smape|r2|loss"
-    r"|logloss|score|kappa|mcc|gini|ks|silhouette|brier|rate|error|sensitivity|specificity|contamination)($|[_\-. @])",
+    r"|logloss|score|kappa|mcc|gini|ks|silhouette|brier|rate|error|sensitivity|specificity|contamination"
+    r"|calinski|davies|dbcv|rmsle|wape|mase|medae|ndcg|jaccard|iou|dice|fpr|fnr|tpr|tnr|npv|ppv|map|ap)($|[_\-. @])",
     re.IGNORECASE,
 )
 _NO_METRIC: Final = re.compile(r"threshold|learning_rate|_id$|seed|version|n_estimators", re.IGNORECASE)

@@ -85,10 +85,11 @@ def _bound(home: Folder, document: str, folder: Folder, models: Mapping[str, str
     records, best = _records(whole), _best(whole)
     if not records:
         return
+    lone = len(set(models.values())) == 1 and home is folder
     own = isinstance(whole, dict) and bool(read_metrics(whole).values)
     shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
     for file, key in models.items():
-        wanted = best if key in BEST_STEMS and key not in records else key
+        wanted = best if best and (lone or key in BEST_STEMS) and key not in records else key
         record = records.get(wanted) or _same_family(records, models, wanted)
         if record is None and not own:
             record = _same_class(records, folder, file)

@@ -422,3 +422,33 @@ def test_a_file_whose_name_says_nothing_is_called_after_its_folder(put, estimato
         }
     )
     assert set(named(scan([put.root]))) == {"CatBoost", "model", "own"}
+
+
+TEXT = """Model evaluation
+================
+Accuracy: 0.80
+F1 Score = 61.5 %
+Trained on: 2025-01-02
+
+              precision    recall  f1-score   support
+           0       0.90      0.85      0.87       700
+   macro avg       0.70      0.72      0.71      1000
+weighted avg       0.81      0.80      0.80      1000
+"""
+
+
+def test_numbers_that_only_a_text_prints_are_read(put, estimators):
+    put(**{"models/v1/model.pkl": estimators[0], "models/v1/metrics.txt": TEXT, "models/v1/requirements.txt": "a: 1",
+           "models/v2/model.pkl": estimators[1],
+           "models/v2/classification_report.txt": TEXT.partition("Trained")[2]})  # fmt: skip
+    found = named(scan([put.root]))
+    assert (found["v1"]["Accuracy"], found["v1"]["F1 Score"]) == (0.8, 0.615)
+    assert (found["v2"]["macro_f1-score"], found["v2"]["weighted_f1-score"]) == (0.71, 0.8)
+
+
+def test_the_only_model_has_the_numbers_of_the_one_that_is_called_the_best(put, estimators):
+    put(**{"a/models/model.pkl": estimators[0],
+           "a/models/results.json": {"best_model": "XGBoost", "results": {"XGBoost": {"f1": 0.7}, "SVM": {"f1": 0.6}}},
+           "b/models/model.pkl": estimators[1],
+           "b/models/summary.json": {"best_model": {"name": "x", "f1": 0.8}, "others": {"y": {"f1": 0.6}}}})  # fmt: skip
+    assert [dict(model.metrics) for model in scan([put.root]).models] == [{"f1": 0.7}, {"f1": 0.8}]
