@@ -70,6 +70,7 @@ def report_document(
 def planned_document(staged: StagedModel) -> dict[str, Any]:
     """Return what a run was to be: what `migrate verify` compares with what MLflow gives back."""
     return {
+        "name": printable(staged.name),
         "source": staged.source,
         "fingerprint": staged.fingerprint,
         "started_at": staged.started_at.isoformat(),

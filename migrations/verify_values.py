@@ -29,6 +29,8 @@ def record_differences(planned: Mapping[str, Any], run: Run) -> Iterator[str]:
     """Yield one sentence for each value of a run that is not as planned."""
     if run.status != "FINISHED":
         yield f"the run is {run.status}, not FINISHED"
+    if run.name != planned["name"]:
+        yield f"the run is called {printable(run.name)}, and was to be {planned['name']}"
     for key, want, have in (
         ("start", planned["started_at"], run.started_at),
         ("end", planned["ended_at"], run.ended_at),

@@ -54,6 +54,7 @@ def test_an_import_that_is_what_it_was_to_be_is_equal(imported):
         ({"metrics": {"f1_score": 0.75, "accuracy": 0.8, "x": 1.0}}, "there are metrics that nobody planned: x"),
         ({"params": {"C": "2.0"}}, "the param C is '2.0', and was to be '1.0'"),
         ({"params": {}}, "the param C is missing"),
+        ({"name": "another"}, f"the run is called another, and was to be {FIRST}"),
         ({"status": "RUNNING"}, "the run is RUNNING, not FINISHED"),
         ({"started_at": None}, "its start is missing"),
         ({"tags": {}}, "the tag selector.fingerprint is missing"),
