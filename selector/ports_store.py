@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from selector.domain.model import NOTHING
+from selector.domain.model import NOTHING, RegisteredModel
 
 SOURCE_RUN_TAG = "selector.source_run"
 SOURCE_MODEL_TAG = "selector.source_model"
@@ -254,6 +254,14 @@ class StoreWriter(Protocol):
 
     def artifact_uri(self, run_id: str) -> str:
         """Return where the run's artifacts are."""
+        ...
+
+    def prompt(self, name: str) -> RegisteredModel | None:
+        """Return a prompt as the registered model that MLflow keeps it as, or what an interrupted import made of it.
+
+        None where there is nothing of that name. MLflow takes no writes to a registered model once it is marked as
+        a prompt, so the mark comes last.
+        """
         ...
 
     def describe(self, name: str, version: int | None, text: str) -> None:

@@ -51,6 +51,6 @@ class StoreReader(Protocol):
         """
         ...
 
-    def descriptions(self, name: str) -> tuple[str, Mapping[int, str]]:
-        """Return the description of a registered model, and that of each version that has one."""
+    def descriptions(self, name: str, *, prompt: bool = False) -> tuple[str, Mapping[int, str]]:
+        """Return the description of a registered model or prompt, and that of each version that has one."""
         ...

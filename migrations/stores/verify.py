@@ -21,7 +21,7 @@ from migrations.stores.model import (
     UnreadableStoreError,
 )
 from migrations.stores.plan import chosen
-from migrations.stores.versions import STAGES, CarryVersions, name_in_mlflow, unknown_address
+from migrations.stores.versions import PROMPT_SOURCE, STAGES, CarryVersions, name_in_mlflow, unknown_address
 from migrations.wording import printable
 from selector.domain.model import SOURCE_TAG, ModelVersion, RegisteredModel
 from selector.errors import MlflowRefusedError
@@ -217,10 +217,13 @@ class StoreVerifier:
                     self._differ(what, name, f"file {file}", "the same bytes", "other bytes")
 
     def _registered(self) -> None:
-        models = [model for model in self.source.registered() if not model.prompt]
-        present = self.registry.registered_models([name_in_mlflow(model.name) for model in models]) if models else {}
+        models = self.source.registered()
+        names = [name_in_mlflow(model.name) for model in models if not model.prompt]
+        present = self.registry.registered_models(names) if names else {}
         versions = CarryVersions(self.source, self.writer, self.registry, "", dry_run=True)
-        for model, there in [(model, present.get(name_in_mlflow(model.name))) for model in models]:
+        for model in models:
+            name = name_in_mlflow(model.name)
+            there = self.writer.prompt(name) if model.prompt else present.get(name)
             self._out.checked["registered models"] += 1
             if there is None:
                 self._differ("registered model", model.name, "it", model.name, None)
@@ -228,7 +231,7 @@ class StoreVerifier:
             self._versions(model, there, versions)
 
     def _versions(self, model: SourceRegistered, there: RegisteredModel, versions: CarryVersions) -> None:
-        described, each = self.reader.descriptions(there.name)
+        described, each = self.reader.descriptions(there.name, prompt=model.prompt)
         if model.description and described != model.description:
             self._differ("registered model", model.name, "description", model.description, described)
         for key, text in model.tags.items():
@@ -244,6 +247,8 @@ class StoreVerifier:
                 continue
             versions.numbers[model.name, version.version] = there.name, found.version
             address, run_id, _ = versions.address(version, self)
+            if model.prompt:
+                address, run_id = PROMPT_SOURCE, None
             self._all("version", name, _version_differences(version, found, each, address or unknown_address(version)))
             if run_id and found.run_id != run_id:
                 self._differ("version", name, "run", run_id, found.run_id)

@@ -9,9 +9,17 @@ from typing import Final, Protocol
 from urllib.parse import quote
 
 from migrations.stores.addresses import address_of
-from migrations.stores.meta import moment
-from migrations.stores.model import LeftOut, SourceRegistered, SourceStore, SourceVersion, StoreOutcome, VersionOutcome
-from selector.domain.model import BATCH_TAG, SOURCE_TAG, RegisteredModel
+from migrations.stores.meta import PROMPT_TAG, is_prompt, moment
+from migrations.stores.model import (
+    LeftOut,
+    SourceRegistered,
+    SourceStore,
+    SourceVersion,
+    Status,
+    StoreOutcome,
+    VersionOutcome,
+)
+from selector.domain.model import BATCH_TAG, SOURCE_TAG, ModelVersion, RegisteredModel
 from selector.errors import MlflowRefusedError
 from selector.ports import Registry
 from selector.ports_store import CARRYING_TAG, SOURCE_CREATED_TAG, SOURCE_RUN_TAG, SOURCE_VERSION_TAG, StoreWriter
@@ -19,6 +27,10 @@ from selector.ports_store import CARRYING_TAG, SOURCE_CREATED_TAG, SOURCE_RUN_TA
 STAGES: Final = frozenset({"Staging", "Production", "Archived"})
 MOST_GAP: Final = 1000
 """So many numbers of deleted versions are used up to keep the numbers of the others."""
+
+PROMPT_TEXT_TAG: Final = "mlflow.prompt.text"
+PROMPT_SOURCE: Final = "selector:/prompt"
+"""What stands for the files of a prompt, which has none; a server refuses MLflow's own word until it is a prompt."""
 
 SOURCE_ADDRESS_TAG: Final = "selector.source_address"
 
@@ -78,17 +90,34 @@ class CarryVersions:
     def carry(self, runs: Arrived, outcome: StoreOutcome) -> None:
         """Carry all registered models; what cannot be carried is noted with its reason."""
         for source in self.source.registered():
-            if source.prompt:
-                outcome.left_out.append(LeftOut("prompt", source.name, "prompts are not carried"))
-                continue
             outcome.registered += 1
             try:
-                self._model(source, runs, outcome)
+                if not (source.prompt and self._there(source, outcome)):
+                    self._model(source, runs, outcome)
             except MlflowRefusedError as error:
                 outcome.left_out.append(LeftOut("model", source.name, error.message, failed=True))
                 done = {o.source.version for o in outcome.versions if o.name == source.name}
                 rest = [version for version in source.versions if version.version not in done]
                 outcome.versions += [VersionOutcome(source.name, v, "failed", error.message) for v in rest]
+
+    def _there(self, source: SourceRegistered, outcome: StoreOutcome) -> bool:
+        """Tell whether MLflow has a prompt of that name, and name its versions: MLflow's client adds nothing to it."""
+        name = name_in_mlflow(source.name)
+        there = self.writer.prompt(name)
+        if there is None or not is_prompt(there.tags):
+            return False
+        for version in source.versions:
+            number = next((one.version for one in there.versions if self._is_that(one, version)), None)
+            status: Status = "already" if number else "failed"
+            reason = "" if number else "MLflow has a prompt of that name, which nothing is added to"
+            outcome.versions.append(VersionOutcome(name, version, status, reason, number))
+        return True
+
+    def _is_that(self, one: ModelVersion, version: SourceVersion) -> bool:
+        """Tell whether a version in MLflow came from this store, or from a copy of it."""
+        same = one.tags.get(PROMPT_TEXT_TAG) == version.tags.get(PROMPT_TEXT_TAG)
+        ours = same or one.tags.get(SOURCE_TAG) == self.source.path
+        return ours and one.tags.get(SOURCE_VERSION_TAG) == str(version.version)
 
     def _model(self, source: SourceRegistered, runs: Arrived, outcome: StoreOutcome) -> None:
         model = self._prepared(source, runs, outcome)
@@ -104,6 +133,8 @@ class CarryVersions:
             self._fill(model, source.last + 1)
         self._aliases(model, outcome)
         self.registry.set_model_tag(model.name, CARRYING_TAG, "no")
+        if source.prompt:
+            self.registry.set_model_tag(model.name, PROMPT_TAG, "true")
 
     def _prepared(self, source: SourceRegistered, runs: Arrived, outcome: StoreOutcome) -> _Model:
         """Find or make the registered model, and clear away what an interrupted import left."""
@@ -112,7 +143,7 @@ class CarryVersions:
             outcome.left_out.append(
                 LeftOut("name", source.name, f"the model is called {name!r}, for MLflow allows no / or :")
             )
-        present = self.registry.registered_model(name)
+        present = self.writer.prompt(name) if source.prompt else self.registry.registered_model(name)
         # A kill right after the model was made leaves it without our tag; an empty one is as good as a new one.
         ours = present is None or not present.versions or present.tags.get(SOURCE_TAG) == self.source.path
         interrupted = present is not None and present.tags.get(CARRYING_TAG) != "no"
@@ -132,7 +163,7 @@ class CarryVersions:
             if source.description:
                 self.writer.describe(name, None, source.description)
             for key, value in source.tags.items():
-                if present is None or key not in present.tags:
+                if key != PROMPT_TAG and (present is None or key not in present.tags):
                     self.registry.set_model_tag(name, key, value)
         return model
 
@@ -166,8 +197,11 @@ class CarryVersions:
         if self.dry_run:
             return VersionOutcome(model.name, source, "new", "", None, runs.run_ids.get(source.run_id), aliases)
         try:
-            address, run_id, reason = self.address(source, runs)
-            address = address or unknown_address(source)
+            if model.source.prompt:
+                address, run_id, reason = PROMPT_SOURCE, None, ""
+            else:
+                address, run_id, reason = self.address(source, runs)
+                address = address or unknown_address(source)
             tags = dict(source.tags) | {
                 SOURCE_VERSION_TAG: str(source.version),
                 SOURCE_TAG: self.source.path,
@@ -175,6 +209,7 @@ class CarryVersions:
                 BATCH_TAG: self.batch,
                 **source.facts,
             }
+            tags.pop(PROMPT_TAG, None)  # MLflow's client refuses to make a version with it, and to change one after it
             if source.created:
                 tags[SOURCE_CREATED_TAG] = moment(source.created)
             if source.run_id and run_id is None:
@@ -212,6 +247,8 @@ class CarryVersions:
             self.writer.describe(model.name, number, source.description)
         if source.stage in STAGES and model.stages.get(number, "None") == "None":
             self.registry.set_stage(model.name, number, source.stage)
+        if model.source.prompt:
+            self.registry.set_version_tag(model.name, number, PROMPT_TAG, "true")
 
     def _aliases(self, model: _Model, outcome: StoreOutcome) -> None:
         for alias, number in sorted(model.source.aliases.items()):

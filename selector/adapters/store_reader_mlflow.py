@@ -14,7 +14,8 @@ from selector.adapters.mlflow_deadline import MissingError, within
 from selector.adapters.mlflow_import import mlflow_module
 from selector.adapters.registry_mlflow_import import MOST_PARAM, MOST_TAG, UPLOAD_SECONDS
 from selector.adapters.registry_mlflow_runs import ALL_RUNS, IDS, PAGE
-from selector.adapters.store_values_mlflow import Said, accepted_names, place_of, texts_for_mlflow
+from selector.adapters.registry_mlflow_values import PROMPT_TAG
+from selector.adapters.store_values_mlflow import Said, accepted_names, place_of, texts_for_mlflow, versions_of
 from selector.adapters.store_writer_mlflow import MOST_NAME, MlflowStoreWriter
 from selector.ports_store import UNENDED, Carried, Measurement, StoredDataset, StoredModel, StoredRun
 
@@ -139,11 +140,14 @@ class MlflowStoreReader:
             within(UPLOAD_SECONDS, self._connection.uri, "download artifacts", lambda: str(download(repository)))
         )
 
-    def descriptions(self, name: str) -> tuple[str, Mapping[int, str]]:
+    def descriptions(self, name: str, *, prompt: bool = False) -> tuple[str, Mapping[int, str]]:
         """Return the description of a registered model, and that of each version that has one."""
-        model = self._connection.ask("get a model", lambda client: client.get_registered_model(name))
-        quoted = name.replace("'", "''")
-        question = operator.methodcaller("search_model_versions", f"name='{quoted}'", max_results=10_000)
+        if prompt:
+            where = f"name='{name}' AND tags.`{PROMPT_TAG}` = 'true'"
+            (model,) = self._connection.ask("find a prompt", lambda client: client.search_registered_models(where))
+        else:
+            model = self._connection.ask("get a model", lambda client: client.get_registered_model(name))
+        question = operator.methodcaller(*versions_of(name, prompt=prompt), max_results=10_000)
         versions = self._connection.ask("search model versions", question)
         return model.description or "", {int(v.version): v.description for v in versions if v.description}
 

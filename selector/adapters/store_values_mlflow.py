@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from selector.adapters.registry_mlflow_import import MOST_TAG, accepted_texts
+from selector.adapters.registry_mlflow_values import PROMPT_TAG
 from selector.ports_store import Measurement
 
 HISTORY_TAG = "mlflow.log-model.history"
@@ -87,3 +88,10 @@ def mlflow_metric(entities: Any, one: Measurement, model_id: str | None) -> Any:
 def slices_of(values: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     """Yield the values in order, so many at a time."""
     return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def versions_of(name: str, *, prompt: bool = False) -> tuple[str, str]:
+    """Return the question for all versions of a model or prompt; MLflow hides prompts from the plain one."""
+    quoted = name.replace("'", "''")
+    which = f" AND tags.`{PROMPT_TAG}` = 'true'" if prompt else ""
+    return "search_model_versions", f"name='{quoted}'{which}"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from selector.adapters.mlflow_connection import Connection
+from selector.adapters.mlflow_deadline import MissingError
 from selector.adapters.mlflow_import import mlflow_module
 from selector.adapters.registry_mlflow_import import (
     METRICS_PER_CALL,
@@ -20,7 +21,7 @@ from selector.adapters.registry_mlflow_import import (
     create_experiment,
 )
 from selector.adapters.registry_mlflow_runs import ALL_RUNS, PAGE, all_models, all_runs
-from selector.adapters.registry_mlflow_values import moment
+from selector.adapters.registry_mlflow_values import PROMPT_TAG, moment, version_value
 from selector.adapters.store_files_mlflow import upload_files
 from selector.adapters.store_values_mlflow import (
     HISTORY_TAG,
@@ -32,8 +33,9 @@ from selector.adapters.store_values_mlflow import (
     readable_history,
     slices_of,
     texts_for_mlflow,
+    versions_of,
 )
-from selector.domain.model import BATCH_TAG
+from selector.domain.model import BATCH_TAG, RegisteredModel
 from selector.errors import MlflowRefusedError
 from selector.ports_store import (
     SOURCE_CREATED_TAG,
@@ -229,6 +231,26 @@ class MlflowStoreWriter:
     def artifact_uri(self, run_id: str) -> str:
         """Return where the run's artifacts are."""
         return str(self._connection.ask("get a run", lambda client: client.get_run(run_id)).info.artifact_uri)
+
+    def prompt(self, name: str) -> RegisteredModel | None:
+        """Return a prompt, or what an interrupted import made of it; None where there is nothing of that name."""
+        if self._connection.absent(self._connection.registry_uri):
+            return None
+        ask, quoted = self._connection.ask, name.replace("'", "''")
+        where = f"name='{quoted}' AND tags.`{PROMPT_TAG}` = 'true'"
+        found = ask("find a prompt", lambda client: client.search_registered_models(where))
+        try:
+            model = found[0] if found else ask("get a model", lambda client: client.get_registered_model(name))
+        except MissingError:
+            return None
+        versions = [
+            version_value(version)
+            for prompt in (True, False)
+            for version in ask("search versions", operator.methodcaller(*versions_of(name, prompt=prompt)))
+        ]
+        aliases = {alias: int(number) for alias, number in dict(model.aliases or {}).items()}
+        own = dict(model.tags or {}) | ({PROMPT_TAG: "true"} if found else {})
+        return RegisteredModel(name, tuple(sorted(versions, key=lambda one: one.version)), aliases, own)
 
     def describe(self, name: str, version: int | None, text: str) -> None:
         """Set the description of a registered model, or of one version."""

@@ -21,12 +21,9 @@ MODEL = "m-" + "b" * 32
 AGES = [
     pytest.param("initial", id="MLflow 0.9"),
     pytest.param("2b4d017a5e9b", id="MLflow 1.4", marks=pytest.mark.slow),
-    pytest.param("84291f40a231", id="MLflow 1.11", marks=pytest.mark.slow),
     pytest.param("97727af70f4d", id="MLflow 1.30"),
     pytest.param("acf3f17fdcc7", id="MLflow 2.8", marks=pytest.mark.slow),
-    pytest.param("0584bdc529eb", id="MLflow 2.18", marks=pytest.mark.slow),
     pytest.param("770bee3ae1dd", id="MLflow 3.1"),
-    pytest.param("bf29a5ff90ea", id="MLflow 3.5", marks=pytest.mark.slow),
     pytest.param("head", id="MLflow of today"),
 ]
 
