@@ -176,7 +176,6 @@ def start():
     told["start"] = {
         "active": show("ActiveState"),
         "promoted": promoted,
-        "champion": champion(),
         "status_text": show("StatusText"),
         "journal": journal()[-3000:],
     }
@@ -262,7 +261,7 @@ def hostile():
 def staged():
     shutil.copytree("/srv/churn/later", STAGING, dirs_exist_ok=True)
     sh("chgrp -R mlflow-staging /srv/churn/staging")
-    replaced = said("replaces logistic_regression_20250820_104738")
+    replaced = said("(v2) replaces logistic_regression_20250820_104738 (v1)")
     told["staged"] = {"replaced": replaced, "champion": champion(), "journal": journal()[-3000:]}
 
 
@@ -285,11 +284,12 @@ def reload():
 
 def watchdog():
     pid = show("MainPID")
+    before = int(show("NRestarts"))
     sh(f"kill -STOP {pid}")
     returned = back(pid)
     told["watchdog"] = {
         "returned": returned,
-        "restarts": int(show("NRestarts")),
+        "restarts": int(show("NRestarts")) - before,
         "active": show("ActiveState"),
         "result_told": "atchdog" in journal(),
     }
@@ -338,7 +338,6 @@ def wrong():
     sh(f"systemctl start {UNIT}")
     told["wrong"] = {"code": show("ExecMainStatus"), "restarts": show("NRestarts"), "active": show("ActiveState")}
     CONFIG.write_text(text)
-    sh(f"systemctl start {UNIT}")
 
 
 def several():
@@ -348,9 +347,9 @@ def several():
 
 
 def upkeep():
+    follow("Upgrade")
     follow("Back-up")
     told["backup"] = (STATE / "state.backup").stat().st_size
-    follow("Upgrade")
     follow("Removal")
     left = [str(p) for p in (*UNITS.glob("mlflow-selector*"), STATE, CONFIG) if p.exists()]
     told["removal"] = {"left": left, "known": show("LoadState")}

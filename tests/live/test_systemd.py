@@ -74,23 +74,31 @@ def test_the_service_and_its_template_differ_only_in_names():
 @pytest.fixture(scope="module")
 def booted(tmp_path_factory, mlflow_template):
     """Boot once, let tests/live/systemd_story.py play inside, and return what it saw."""
-    if os.geteuid() != 0 or shutil.which("systemd-nspawn") is None or not Path("/usr/bin/python3.11").exists():
-        pytest.skip("booting a systemd needs root, systemd-container and Debian's python3.11: the units are NOT run")
+    if os.geteuid() != 0 or shutil.which("systemd-nspawn") is None:
+        pytest.skip("booting a systemd needs root and systemd-container: the units are NOT run")
+    if sys.version_info[:2] != (3, 11) or not Path("/usr/bin/python3.11").exists():
+        pytest.skip("the booted system has Debian 12's Python 3.11, and needs libraries for it: the units are NOT run")
     base = tmp_path_factory.mktemp("systemd")
-    root = _overlaid(base)
     try:
+        root = _overlaid(base)
         _furnished(root, base)
         shutil.copy(mlflow_template, root / "srv/mlflow.db")  # making one takes MLflow ten seconds
         return _played(root, base)
     finally:
-        subprocess.run(["umount", "-R", "-l", str(root)], check=False)
+        for place in (base / "root", base / "changes"):
+            subprocess.run(["umount", "-R", "-l", str(place)], check=False)
         shutil.rmtree(base, ignore_errors=True)
 
 
 def _overlaid(base):
-    upper, work, root = (base / name for name in ("upper", "work", "root"))
-    for folder in (upper, work, root):
-        folder.mkdir()
+    upper, work, root = base / "changes" / "upper", base / "changes" / "work", base / "root"
+    upper.parent.mkdir()
+    root.mkdir()
+    # In memory: what is itself an overlay, as in many a container, cannot carry the changes of another one.
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(upper.parent)], check=False).returncode:
+        pytest.skip("nothing can be mounted here: the units are NOT run")
+    upper.mkdir()
+    work.mkdir()
     options = f"lowerdir=/,upperdir={upper},workdir={work}"
     done = subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, str(root)], check=False)
     if done.returncode:
@@ -185,7 +193,6 @@ def test_it_starts_imports_scores_in_confinement_and_promotes(booted):
     seen = _saw(booted, "start")
     assert seen["promoted"], seen["journal"]
     assert seen["active"] == "active"
-    assert seen["champion"] == "logistic_regression_20250820_104738", seen["journal"]
     assert seen["status_text"]
 
 
