@@ -169,7 +169,8 @@ def _agree(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
 
 def _joined(first: StagedModel, second: StagedModel) -> StagedModel:
     """Mark the first with the name of the second; numbers that only the second records are the first one's too."""
-    marked = _marked(first, second.name)
+    same = first.name == second.name
+    marked = _marked(first, f"{second.path.parent.name}/{second.name}" if same else second.name)
     if first.metrics or not second.metrics:
         return marked
     notes = tuple(note for note in marked.notes if note != "no metrics are recorded")

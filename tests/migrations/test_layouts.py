@@ -452,3 +452,13 @@ def test_the_only_model_has_the_numbers_of_the_one_that_is_called_the_best(put, 
            "b/models/model.pkl": estimators[1],
            "b/models/summary.json": {"best_model": {"name": "x", "f1": 0.8}, "others": {"y": {"f1": 0.6}}}})  # fmt: skip
     assert [dict(model.metrics) for model in scan([put.root]).models] == [{"f1": 0.7}, {"f1": 0.8}]
+
+
+def test_the_same_entry_in_the_folder_of_another_stage_is_one_entry(put, estimators):
+    name = "xgboost_20250826_013058"
+    put(**{f"models/staging/{name}/model.pkl": estimators[0], f"models/production/{name}/model.pkl": estimators[0],
+           f"models/staging/{name}/metadata.json": {"registered_at": "2025-08-26T01:30:58", "metrics": {"f1_score": 0.85}},
+           f"models/production/{name}/metadata.json": {"registered_at": "2025-08-27T01:05:00", "metrics": {}}})  # fmt: skip
+    (model,) = scan([put.root]).models
+    assert (model.tags["stage_folder"], model.tags[LINKED_AS]) == ("staging", f"production/{name}")
+    assert dict(model.metrics) == {"f1_score": 0.85}
