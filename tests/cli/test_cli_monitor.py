@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from selector.domain.health import Health
 from selector.errors import MlflowUnreachableError
+from selector.workflows.monitor import Monitored
 
 WATCHED = """\
 models:
@@ -28,7 +30,7 @@ def found(folder, monkeypatch):
         if isinstance(health, Exception):
             raise health
         document = {"model": setup.model, "health": health, "report": "/r.html" if health == "degraded" else None}
-        return type("Monitored", (), {"document": document, "text": f"{setup.model}: {health}"})
+        return Monitored(setup.model, Health(), f"{setup.model}: {health}", document)
 
     monkeypatch.setattr("selector.workflows.monitor.monitor", monitor)
     return healths, asked
