@@ -97,6 +97,7 @@ def open_house(
             importer=LegacyImporter(registry, registry, clock),
             production=lambda spec, metric: open_production(spec, metric, registry),
             commands=SubprocessCommands(config.state.folder / "commands"),
+            alert_rules=config.alerts.rules(),
         )
 
 

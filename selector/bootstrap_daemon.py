@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 
 from selector.adapters.clock_system import SystemClock
@@ -17,6 +17,7 @@ from selector.adapters.lock_postgres import PostgresLease
 from selector.adapters.supervisor_systemd import SystemdSupervisor
 from selector.bootstrap import open_house
 from selector.bootstrap_listeners import Listeners
+from selector.bootstrap_notices import deliveries
 from selector.config import Configuration, load
 from selector.daemon import LONGEST_STEP, Daemon, Parts
 from selector.ports import Clock, Lease, WakeUps
@@ -55,6 +56,7 @@ def daemon(
     @contextmanager
     def wired(current: Configuration, running: Daemon) -> Iterator[Parts]:
         with (
+            ExitStack() as stack,
             open_house(
                 current,
                 writable=True,
@@ -65,6 +67,9 @@ def daemon(
             ) as house,
             nullcontext(()) if once else listeners.open(current, house) as listening,
         ):
+            sending = deliveries(current, house, listeners)
+            running.observers.append(sending.observe)
+            stack.callback(running.observers.remove, sending.observe)
             yield Parts(
                 house,
                 Cycle(
@@ -73,7 +78,7 @@ def daemon(
                     production=ProductionWatch(current.watch.production),
                 ),
                 _daemon_lease(current, house.clock),
-                (*_sources(current), *listening),
+                (*_sources(current), *listening, sending),
                 poll=current.watch.poll,
                 thorough=current.watch.thorough,
                 longest=max(LONGEST_STEP, current.scoring.timeout + SCORING_SLACK),

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, PrivateAttr, ValidationError
 
+from selector.config_alerts import AlertSettings
 from selector.config_errors import nearest, problems_of, told
 from selector.config_http import HttpSettings, SocketSettings, WebhookSettings
 from selector.config_models import NOT_YET, AliasSettings, HoldoutSettings, MetricSettings, ModelSettings
@@ -68,6 +69,9 @@ class Configuration(Section):
         default=(), description="Folders where finished model files arrive; each becomes a finished run."
     )
     notify: tuple[NotifySettings, ...] = Field(default=(), description="Who is told.")
+    alerts: AlertSettings = Field(
+        default_factory=nothing_given, description="How often people are told of the same alert."
+    )
     watch: WatchSettings = Field(default_factory=nothing_given, description="How often the service looks at MLflow.")
     http: HttpSettings | None = Field(
         default=None, description="Health, metrics and state over HTTP, read-only. Default: off."

@@ -85,13 +85,15 @@ class Deliveries:
 
     Args:
         house: the ports.
-        notifiers: every configured channel.
+        notifiers: the channels that can be told from here.
+        complete: there are no others.
         counted: told what each round of a channel came to, and how many notices wait.
 
     """
 
     house: House
     notifiers: Sequence[Notifier]
+    complete: bool = True
     counted: Callable[[Delivered, int], None] = field(default=lambda _done, _waiting: None)
     name: str = "notices"
 
@@ -122,7 +124,7 @@ class Deliveries:
         for event in (self._news, *self._wakes.values()):
             event.set()
         self._threads = []
-        quick(self.house, self.notifiers, complete=True)
+        quick(self.house, self.notifiers, complete=self.complete)
 
     def trouble(self) -> str | None:
         """Return what keeps notices from being sent at all; what single channels fail with is told by their rows."""
@@ -154,7 +156,7 @@ class Deliveries:
             self._ticked = time.monotonic()
             tick(house)
         if house.store.notices():
-            share_out(house.store, self.notifiers, house.clock, complete=True)
+            share_out(house.store, self.notifiers, house.clock, complete=self.complete)
             for event in self._wakes.values():
                 event.set()
 

@@ -79,6 +79,10 @@ def house(
         ) as opened,
     ):
         yield opened
+        if writable and configuration.notify:
+            from selector.bootstrap_notices import deliver_quickly  # noqa: PLC0415 - only where somebody is told
+
+            deliver_quickly(configuration, opened)
 
 
 def actor() -> str:
