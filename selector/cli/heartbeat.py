@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,13 @@ from selector.redaction import printable
 
 if TYPE_CHECKING:
     from selector.adapters.heartbeat_file import Heartbeat
+    from selector.config import Configuration
 
 
-@verb("heartbeat", example="mlflow-selector heartbeat\nmlflow-selector heartbeat --max-age 10m --json")
+@verb(
+    "heartbeat",
+    example="mlflow-selector heartbeat --json\nmlflow-selector heartbeat --max-age 10m --tell",
+)
 @click.option(
     "--max-age",
     type=Age(),
@@ -27,8 +32,14 @@ if TYPE_CHECKING:
     metavar="TIME",
     help="How old the last sign of life, and the last good look at MLflow, may be.",
 )
+@click.option(
+    "--tell",
+    is_flag=True,
+    default=False,
+    help="Tell the channels of `notify` where it is dead, again every 4 h, and when it is back.",
+)
 @as_json
-def heartbeat(*, max_age: float, as_json: bool) -> int:
+def heartbeat(*, max_age: float, tell: bool, as_json: bool) -> int:
     """Tell whether the service is alive, from outside: exit 1 where it is dead, hung, or cannot read MLflow.
 
     It reads one small file and asks no process, so that a timer can watch the watcher.
@@ -48,7 +59,27 @@ def heartbeat(*, max_age: float, as_json: bool) -> int:
     }
     text = trouble or (f"The service is {found.phase}; {printable(found.doing)}" if found else "")
     show(document, text, as_json=as_json)
+    if tell:
+        _tell(configuration, trouble)
     return EXIT_FAILED if trouble else 0
+
+
+def _tell(configuration: Configuration, trouble: str | None) -> None:
+    """Tell people without the service: its outbox is of no use while it is dead."""
+    from selector.adapters.outage_file import read_outage, write_outage  # noqa: PLC0415 - only where asked for
+
+    folder, now = configuration.state.folder, datetime.now(UTC)
+    outage = read_outage(folder)
+    if trouble is None and outage is None:
+        return
+    from selector.bootstrap_notices import notifiers  # noqa: PLC0415 - costs more than all the rest
+    from selector.domain.service import Outage  # noqa: PLC0415 - the same
+    from selector.workflows.dead_man import tell  # noqa: PLC0415 - the same
+
+    # Before anybody is told: on a full disk people would be told at each look.
+    write_outage(folder, outage or Outage(now))
+    where = f"{configuration.path} on {socket.gethostname()}"
+    write_outage(folder, tell(trouble, outage, notifiers(configuration), now, where=where))
 
 
 def _trouble(found: Heartbeat | None, most: timedelta, now: datetime) -> str | None:

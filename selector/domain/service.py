@@ -64,3 +64,17 @@ class ServiceState:
     def ready(self) -> bool:
         """Whether it is at work, or stands by for the one that is, and can read MLflow."""
         return self.phase == "standby" or (self.phase == "active" and self.good_at is not None and not self.mlflow)
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A time in which the service did not work, as seen from outside.
+
+    Attributes:
+        since: when the trouble was seen first.
+        told: when each channel was told last, by the channel's name.
+
+    """
+
+    since: datetime
+    told: Mapping[str, datetime] = field(default_factory=dict)

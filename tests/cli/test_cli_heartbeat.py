@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +14,7 @@ from selector.adapters.clock_memory import MemoryClock
 from selector.adapters.heartbeat_file import HeartbeatFile, read_heartbeat
 from selector.cli.app import app
 from selector.domain.service import ServiceState
+from selector.exchange import Delivery
 
 NOW = datetime.now(UTC)
 
@@ -84,6 +86,71 @@ def test_a_timer_that_watches_needs_no_credential_of_the_service(folder):
     )
     beat(folder, state())
     assert said()[0] == 0
+
+
+class Channel:
+    name = "mail"
+
+    def __init__(self):
+        self.titles = []
+
+    def takes(self, _notice):
+        return True
+
+    def send(self, notice):
+        self.titles.append(notice.title.split(":")[0])
+        return Delivery("sent")
+
+
+@pytest.fixture
+def channel(monkeypatch):
+    made = Channel()
+    monkeypatch.setattr("selector.bootstrap_notices.notifiers", lambda _configuration: (made,))
+    return made
+
+
+def test_channels_are_told_once_that_the_service_is_dead_and_once_that_it_is_back(folder, channel):
+    beat(folder, state())
+    assert said("--tell")[0] == 0
+    beat(folder, state(), ago=400)
+    assert said()[0] == 1
+    assert channel.titles == [], "nobody asked to tell"
+    for _ in range(3):
+        assert said("--tell")[0] == 1
+    assert channel.titles == ["mlflow-selector does not work"]
+    beat(folder, state())
+    for _ in range(2):
+        assert said("--tell")[0] == 0
+    assert channel.titles == ["mlflow-selector does not work", "mlflow-selector works again"]
+    assert [path.name for path in folder.iterdir()] == ["heartbeat.json"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"since": 7, "told": {}}',
+        b'{"since": "2026-01-01", "told": []}',
+        b'{"since": "2026-01-01", "told": {}}',
+    ],
+)
+def test_a_damaged_memory_of_an_outage_is_none(folder, channel, content):
+    (folder / "outage.json").write_bytes(content)
+    assert said("--tell")[0] == 1
+    assert channel.titles == ["mlflow-selector does not work"]
+
+
+def test_who_cannot_remember_tells_nobody(folder, channel, monkeypatch):
+    monkeypatch.setattr(Path, "replace", refused)
+    code, _text = said("--tell")
+    assert code == 1
+    assert channel.titles == []
+
+
+def refused(*_arguments):
+    raise OSError(28, "No space left on device")
 
 
 def test_how_old_is_too_old_can_be_said(folder):
