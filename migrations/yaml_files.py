@@ -11,7 +11,7 @@ MAX_ALIASES: Final = 100
 
 
 def load_yaml(text: bytes | str) -> Any:
-    """Return the one document in a YAML text.
+    """Return the one document in a YAML text, with libyaml's loader where it is there: it is ten times faster.
 
     Raises:
         yaml.YAMLError: it is no YAML.
@@ -20,7 +20,7 @@ def load_yaml(text: bytes | str) -> Any:
     """
     refuse_nesting(text)
     try:
-        return yaml.load(text, Loader=yaml_loader())  # noqa: S506  the loader is libyaml's safe one
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
 
@@ -28,7 +28,7 @@ def load_yaml(text: bytes | str) -> Any:
 def refuse_nesting(text: bytes | str) -> None:
     """Raise ValueError where YAML nests beyond reason: libyaml's loader recurses in C and would end the process."""
     depth = aliases = 0
-    for event in yaml.parse(text, Loader=yaml_loader()):
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         depth += isinstance(event, yaml.events.CollectionStartEvent)
         depth -= isinstance(event, yaml.events.CollectionEndEvent)
         aliases += isinstance(event, yaml.events.AliasEvent)
@@ -36,8 +36,3 @@ def refuse_nesting(text: bytes | str) -> None:
             raise ValueError(f"it is nested deeper than {MAX_NESTING}")
         if aliases > MAX_ALIASES:
             raise ValueError(f"it repeats parts of itself more than {MAX_ALIASES} times")
-
-
-def yaml_loader() -> Any:
-    """Prefer the safe loader of libyaml, which is ten times faster."""
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
