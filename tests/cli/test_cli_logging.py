@@ -1,30 +1,73 @@
+"""Whom is the log of the service written for: people, or a collector?"""
+
+from __future__ import annotations
+
 import logging
 
 import pytest
 
+from selector.adapters.logs import HumanFormatter, JsonFormatter
+from selector.cli.session import Session
+from selector.config import load
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    root = logging.getLogger()
+    ours = [logging.getLogger(name) for name in ("selector", "migrations")]
+    handlers, levels = root.handlers[:], [(logger, logger.level) for logger in (root, *ours)]
+    yield
+    root.handlers[:] = handlers
+    for logger, level in levels:
+        logger.setLevel(level)
+    logging.captureWarnings(capture=False)
+
+
+class Stream:
+    def __init__(self, *, terminal):
+        self._terminal = terminal
+
+    def isatty(self):
+        return self._terminal
+
+    def write(self, text):
+        return len(text)
+
+    def flush(self):
+        pass
+
 
 @pytest.mark.parametrize(
-    ("words", "libraries", "ours"),
+    ("configured", "journal", "terminal", "formatter"),
     [
-        (["config", "validate"], "WARNING", logging.WARNING),
-        (["-v", "config", "validate"], "WARNING", logging.INFO),
-        (["config", "validate", "-v"], "WARNING", logging.INFO),
-        (["-vv", "config", "validate"], "DEBUG", logging.DEBUG),
+        ("", True, False, JsonFormatter),
+        ("", False, False, HumanFormatter),
+        ("", True, True, HumanFormatter),
+        ("", False, True, HumanFormatter),
+        ("logging: {format: human}", True, False, HumanFormatter),
+        ("logging: {format: json}", False, True, JsonFormatter),
+        ("logging: {level: debug}", True, False, JsonFormatter),
     ],
 )
-def test_once_v_lets_us_say_more_and_twice_lets_libraries_too(  # noqa: PLR0917 - fixtures come by position
-    run, folder, logging_calls, words, libraries, ours
+def test_the_service_logs_json_into_the_journal_unless_told_otherwise(
+    tmp_path, monkeypatch, configured, journal, terminal, formatter
 ):
-    assert run(*words).exit_code == 0
-    assert logging_calls[0][0] == libraries
-    assert logging.getLogger("selector").level == ours
+    path = tmp_path / "selector.yaml"
+    path.write_text(f"models: {{churn: {{metric: f1}}}}\n{configured}\n")
+    monkeypatch.setattr("sys.stderr", Stream(terminal=terminal))
+    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+    if journal:
+        monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    Session().speak_up(load(path))
+    (handler,) = logging.getLogger().handlers
+    assert type(handler.formatter) is formatter
 
 
-def test_the_file_says_how_logs_look_and_secrets_are_made_known(run, folder, logging_calls, monkeypatch):
-    monkeypatch.setenv("TOKEN", "t0k3n-value")
-    (folder / "selector.yaml").write_text(
-        "models:\n  churn: {metric: f1}\nlogging: {level: error, format: json}\nnotify: ['x://${env:TOKEN}']\n"
-    )
-    run("config", "validate")
-    level, more = logging_calls[0]
-    assert (level, more["as_json"], set(more["secrets"])) == ("ERROR", True, {"t0k3n-value"})
+def test_a_command_logs_for_people_wherever_it_runs(tmp_path, monkeypatch):
+    path = tmp_path / "selector.yaml"
+    path.write_text("models: {churn: {metric: f1}}\n")
+    monkeypatch.setattr("sys.stderr", Stream(terminal=False))
+    monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    Session(config_path=path).configuration()
+    (handler,) = logging.getLogger().handlers
+    assert type(handler.formatter) is HumanFormatter
