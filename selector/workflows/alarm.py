@@ -128,8 +128,8 @@ def _board(model: str, document: object) -> Board:
 
 
 def _notice(house: House, telling: Telling) -> Notice:
-    kind = "recovered" if telling.what == "resolved" else telling.alert.kind
-    return notice(telling.key, telling.model, kind, of_alert(telling, house.clock.now()))
+    # Its end has the alert's own kind: a channel that takes the one takes the other.
+    return notice(telling.key, telling.model, telling.alert.kind, of_alert(telling, house.clock.now()))
 
 
 def _with_findings(board: Board, monitored: Monitored) -> Board:

@@ -13,7 +13,7 @@ from selector.workflows.heard import REIGN_ENDS
 from selector.workflows.house import House
 
 AWAITING = "awaiting_approval"
-IMPORT_FAILED = "import_failed"
+IMPORT_FAILED = "failed"
 
 
 def notice(key: str, model: str, kind: str, said: Words) -> Notice:

@@ -24,7 +24,7 @@ def blocks(language):
 def test_every_kind_is_in_the_table():
     kinds = re.findall(r"^\| `(\w+)` \|", PAGE, re.MULTILINE)
     once = ["promoted", "rolled_back", AWAITING, "foreign_change", IMPORT_FAILED]
-    assert kinds == [*once, *notices.KINDS, "recovered"]
+    assert kinds == [*once, *notices.KINDS]
 
 
 def test_the_notice_that_is_shown_is_the_one_that_is_made():

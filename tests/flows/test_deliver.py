@@ -213,6 +213,22 @@ def test_what_another_process_is_sending_is_left_to_it(store, clock):
     assert deliver(store, [channel], clock).sent == 2
 
 
+def test_two_senders_at_once_send_each_notice_once(store, clock):
+    channel, other = Channel(), Channel()
+    put(store, "1", "2", "3")
+    share_out(store, [channel], clock, complete=True)
+
+    def meanwhile(notice):
+        deliver(store, [other], clock)
+        return SENT
+
+    channel.answer = meanwhile
+    put(store, "4", model="fraud")
+    share_out(store, [channel], clock, complete=True)
+    deliver(store, [channel], clock)
+    assert sorted(channel.got + other.got) == ["1", "2", "3", "4"]
+
+
 def test_a_clock_that_was_wrong_by_years_stops_nothing(store, clock):
     channel = Channel(answer=LATER)
     put(store, "1")
