@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from selector.bootstrap_notify import notifiers
 from selector.config import Configuration
 from selector.daemon_notices import Deliveries, quick
-from selector.ports import Notifier
 from selector.workflows.deliver import Delivered
 from selector.workflows.house import House
 
 if TYPE_CHECKING:
     from selector.bootstrap_listeners import Listeners
-
-
-def notifiers(config: Configuration) -> tuple[Notifier, ...]:
-    """Return the channels that can be told from here; notices for all others stay in the outbox."""
-    del config
-    return ()
 
 
 def deliveries(config: Configuration, house: House, listeners: Listeners) -> Deliveries:

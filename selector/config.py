@@ -15,12 +15,12 @@ from selector.config_alerts import AlertSettings
 from selector.config_errors import nearest, problems_of, told
 from selector.config_http import HttpSettings, SocketSettings, WebhookSettings
 from selector.config_models import NOT_YET, AliasSettings, HoldoutSettings, MetricSettings, ModelSettings
+from selector.config_notify import NotifySettings
 from selector.config_secrets import Expansion, expand
 from selector.config_section import Section, nothing_given
 from selector.config_sections import (
     LoggingSettings,
     MlflowSettings,
-    NotifySettings,
     ScoringSettings,
     StagingSettings,
     StateSettings,

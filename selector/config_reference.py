@@ -30,6 +30,7 @@ _COMMENTED = (
     "models.split_by",
     "models.stages",
     "state.database",
+    *(f"notify.{key}" for key in ("webhook", "secret", "on", "models", "name")),
     "http.hosts",
     "webhook.bind",
     "webhook.expose",

@@ -62,17 +62,6 @@ class StagingSettings(Section):
     )
 
 
-class NotifySettings(Section):
-    """Somebody who is told."""
-
-    shorthand: ClassVar[str | None] = "url"
-    url: str = Field(
-        min_length=1,
-        description="An Apprise URL; keep secrets out of this file: ${env:NAME}.",
-        examples=["json://localhost:8080/alerts"],
-    )
-
-
 class StateSettings(Section):
     """Where decisions, plans and scores are kept. Losing it loses history, never correctness."""
 

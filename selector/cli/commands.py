@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[Listed, ...]] = {
     "Move in": (Listed("migrate", "selector.cli.migrate:migrate", "Bring models stored without MLflow into MLflow."),),
     "Set up": (
         Listed("config", "selector.cli.config:config", "Validate and show the configuration, its schema, an example."),
+        Listed("notify", "selector.cli.notify:notify", "Try the channels through which people are told."),
         Listed("completion", "selector.cli.completion:completion", "Print the completion script of a shell."),
     ),
 }

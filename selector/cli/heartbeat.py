@@ -72,7 +72,7 @@ def _tell(configuration: Configuration, trouble: str | None) -> None:
     outage = read_outage(folder)
     if trouble is None and outage is None:
         return
-    from selector.bootstrap_notices import notifiers  # noqa: PLC0415 - costs more than all the rest
+    from selector.bootstrap_notify import notifiers  # noqa: PLC0415 - costs more than all the rest
     from selector.domain.service import Outage  # noqa: PLC0415 - the same
     from selector.workflows.dead_man import tell  # noqa: PLC0415 - the same
 

@@ -103,7 +103,7 @@ def test_commands_that_only_look_are_known_by_name():
         "migrate scan",
         "migrate verify",
     }
-    settings = {"config validate", "config show", "config schema", "config example", "completion"}
+    settings = {"config validate", "notify test", "config show", "config schema", "config example", "completion"}
     assert set(VERBS) == WRITING | reading | settings
 
 
