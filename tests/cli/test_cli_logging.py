@@ -2,75 +2,58 @@
 
 from __future__ import annotations
 
-import logging
+import io
 
 import pytest
 
-from selector.adapters.logs import HumanFormatter, JsonFormatter
 from selector.cli.session import Session
 from selector.config import load
 
 
-@pytest.fixture(autouse=True)
-def restored():
-    root = logging.getLogger()
-    ours = [logging.getLogger(name) for name in ("selector", "migrations")]
-    handlers, levels = root.handlers[:], [(logger, logger.level) for logger in (root, *ours)]
-    yield
-    root.handlers[:] = handlers
-    for logger, level in levels:
-        logger.setLevel(level)
-    logging.captureWarnings(capture=False)
+@pytest.fixture
+def path(tmp_path):
+    made = tmp_path / "selector.yaml"
+    made.write_text("models: {churn: {metric: f1}}\n")
+    return made
 
 
-class Stream:
-    def __init__(self, *, terminal):
-        self._terminal = terminal
+@pytest.fixture
+def stderr_goes_to(monkeypatch):
+    def put(where):
+        class Stream(io.StringIO):
+            def isatty(self):
+                return "terminal" in where
 
-    def isatty(self):
-        return self._terminal
+        monkeypatch.setattr("sys.stderr", Stream())
+        monkeypatch.delenv("JOURNAL_STREAM", raising=False)
+        if "journal" in where:
+            monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
 
-    def write(self, text):
-        return len(text)
-
-    def flush(self):
-        pass
-
-
-def chosen():
-    (found,) = {type(h.formatter) for h in logging.getLogger().handlers} & {HumanFormatter, JsonFormatter}
-    return found
+    return put
 
 
 @pytest.mark.parametrize(
-    ("configured", "where", "formatter"),
+    ("configured", "where", "as_json"),
     [
-        ("", "journal", JsonFormatter),
-        ("", "file", HumanFormatter),
-        ("", "terminal", HumanFormatter),
-        ("", "journal, terminal", HumanFormatter),
-        ("logging: {format: human}", "journal", HumanFormatter),
-        ("logging: {format: json}", "terminal", JsonFormatter),
-        ("logging: {level: debug}", "journal", JsonFormatter),
+        ("", "journal", True),
+        ("", "file", False),
+        ("", "terminal", False),
+        ("", "journal's terminal", False),
+        ("logging: {format: human}", "journal", False),
+        ("logging: {format: json}", "terminal", True),
+        ("logging: {level: debug}", "journal", True),
     ],
 )
 def test_the_service_logs_json_into_the_journal_unless_told_otherwise(
-    tmp_path, monkeypatch, configured, where, formatter
+    path, stderr_goes_to, logging_calls, *, configured, where, as_json
 ):
-    path = tmp_path / "selector.yaml"
-    path.write_text(f"models: {{churn: {{metric: f1}}}}\n{configured}\n")
-    monkeypatch.setattr("sys.stderr", Stream(terminal="terminal" in where))
-    monkeypatch.delenv("JOURNAL_STREAM", raising=False)
-    if "journal" in where:
-        monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+    path.write_text(f"{path.read_text()}{configured}\n")
+    stderr_goes_to(where)
     Session().speak_up(load(path))
-    assert chosen() is formatter
+    assert logging_calls[-1][-1]["as_json"] is as_json
 
 
-def test_a_command_logs_for_people_wherever_it_runs(tmp_path, monkeypatch):
-    path = tmp_path / "selector.yaml"
-    path.write_text("models: {churn: {metric: f1}}\n")
-    monkeypatch.setattr("sys.stderr", Stream(terminal=False))
-    monkeypatch.setenv("JOURNAL_STREAM", "8:12345")
+def test_a_command_logs_for_people_wherever_it_runs(path, stderr_goes_to, logging_calls):
+    stderr_goes_to("journal")
     Session(config_path=path).configuration()
-    assert chosen() is HumanFormatter
+    assert logging_calls[-1][-1]["as_json"] is False
