@@ -105,7 +105,7 @@ class Channel:
 @pytest.fixture
 def channel(monkeypatch):
     made = Channel()
-    monkeypatch.setattr("selector.bootstrap_notices.notifiers", lambda _configuration: (made,))
+    monkeypatch.setattr("selector.bootstrap_notify.notifiers", lambda _configuration: (made,))
     return made
 
 
