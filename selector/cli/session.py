@@ -88,8 +88,6 @@ class Session:
         )
         for name in _OURS:
             logging.getLogger(name).setLevel(level)
-        if configuration.notify:
-            logging.getLogger(__name__).info("notifications are kept, and not sent by this version")
 
 
 def session() -> Session:
