@@ -292,8 +292,6 @@ def warnings(configuration: Configuration) -> list[str]:
     """Return what is allowed and still worth knowing, one sentence each."""
     found = literal_passwords(configuration)
     found += [f"{'.'.join(map(str, a))}: its credential is only there in the service" for a in configuration.absent]
-    if configuration.notify:
-        found.append("notify: notifications are kept, and not sent by this version")
     return found
 
 
