@@ -56,7 +56,7 @@ class Outbox(Protocol):
         ...
 
     def unsent(self) -> tuple[Waiting, ...]:
-        """Return rows of all channels that wait or were given up as dead, oldest first, at most 500."""
+        """Return rows of all channels that wait or were given up as dead, oldest first, the newest 500."""
         ...
 
 

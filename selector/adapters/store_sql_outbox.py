@@ -68,7 +68,7 @@ class SqlOutbox:
         return self._rows(deliveries.c.state == "waiting", deliveries.c.channel == index_key(channel))
 
     def unsent(self) -> tuple[Waiting, ...]:
-        """Return rows of all channels that wait or were given up as dead, oldest first, at most 500."""
+        """Return rows of all channels that wait or were given up as dead, oldest first, the newest 500."""
         return self._rows(deliveries.c.state.in_(("waiting", "dead")), most=MOST_SHOWN)
 
     def claim(self, row: Waiting, until: datetime) -> bool:
@@ -105,7 +105,8 @@ class SqlOutbox:
     def _rows(self, *which: ColumnElement[bool], most: int | None = None) -> tuple[Waiting, ...]:
         joined = select(*_ROW).join(outbox, outbox.c.key == deliveries.c.key).where(*which)
         with self._database.reading() as connection:
-            rows = connection.execute(joined.order_by(outbox.c.seq, deliveries.c.seq).limit(most)).all()
+            newest_first = joined.order_by(outbox.c.seq.desc(), deliveries.c.seq.desc()).limit(most)
+            rows = connection.execute(newest_first).all()[::-1]
         return tuple(
             Waiting(
                 notice=notice_of(row.record),

@@ -17,6 +17,8 @@ from selector.workflows.documents import SCHEMA_VERSION
 from selector.workflows.house import House
 
 LONGEST_SILENCE = timedelta(days=365)
+DEAD_SHOWN = timedelta(days=7)
+"""What was never delivered is shown for so long."""
 
 
 def listing(house: House) -> Done:
@@ -29,7 +31,7 @@ def listing(house: House) -> Done:
         for b in boards
         if b.silence is not None and b.silent(now)
     ]
-    unsent = house.store.unsent()
+    unsent = [row for row in house.store.unsent() if not row.dead or now - row.made_at < DEAD_SHOWN]
     document = {
         "schema_version": SCHEMA_VERSION,
         "alerts": alerts,
