@@ -13,7 +13,7 @@ from selector.redaction import printable
 AGAIN = timedelta(hours=4)
 """People are told again while it lasts."""
 
-KIND = "service"
+KIND, MODEL = "service_down", "*"
 
 
 def tell(
@@ -41,7 +41,7 @@ def tell(
     told = dict(outage.told)
     notice = Notice(
         key=f"{_key(outage)}-down-{int((now - outage.since) / AGAIN)}",
-        model="",
+        model=MODEL,
         kind=KIND,
         title=printable(f"mlflow-selector does not work: {where}"),
         body=f"{printable(trouble)}\nNothing is promoted and nothing is watched until it works again. "
@@ -58,7 +58,7 @@ def tell(
 def _over(outage: Outage, notifiers: Sequence[Notifier], where: str) -> Outage | None:
     notice = Notice(
         key=f"{_key(outage)}-up",
-        model="",
+        model=MODEL,
         kind=KIND,
         title=printable(f"mlflow-selector works again: {where}"),
         body=f"It did not since {outage.since:%Y-%m-%d %H:%M} UTC, as far as could be seen from outside.",

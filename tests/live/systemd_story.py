@@ -5,11 +5,13 @@ It does what docs/install.md says, line by line, lets things go wrong in between
 
 from __future__ import annotations
 
+import http.server
 import json
 import os
 import re
 import shutil
 import subprocess
+import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +72,25 @@ print(json.dumps({
 }))
 """
 told: dict = {"ran": [], "seconds": {}}
+received: list = []
+
+
+class Receiver(http.server.BaseHTTPRequestHandler):
+    """Takes the notices that the service and its watcher send."""
+
+    def do_POST(self):
+        received.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"]))
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_words):
+        """Keep the console clean."""
+
+
+def noticed(words, seconds=30):
+    """Wait for a notice; return whether it came to the address that only a credential names."""
+    until(lambda: any(words in title for _, title in received), seconds)
+    return any(words in title and path.endswith(SECRET) for path, title in received)
 
 
 def sh(line, timeout=90):
@@ -148,7 +169,7 @@ def install():
 def configure():
     yaml, drop_in = (re.search(rf"```{kind}\n(.*?)```", PAGE, re.DOTALL)[1] for kind in ("yaml", "ini"))
     text = yaml.replace("http://localhost:5000", "sqlite:////srv/mlflow/mlflow.db")
-    text += 'notify: [{url: "json://localhost:9/${credential:mlflow-token}"}]\nwatch: {poll: 2s}\n'
+    text += 'notify: [{url: "json://localhost:9999/${credential:mlflow-token}"}]\nwatch: {poll: 2s}\n'
     CONFIG.write_text(text.replace("experiment: churn_monitoring}", "experiment: churn_monitoring, quiet: 2s}"))
     SECOND.write_text(
         yaml.replace("http://localhost:5000", f"sqlite:///{STATE}/second/mlflow.db").replace(
@@ -174,6 +195,7 @@ def start():
     follow("4. Start")
     promoted = said("becomes the first champion")
     told["start"] = {
+        "noticed": noticed("churn"),
         "active": show("ActiveState"),
         "promoted": promoted,
         "status_text": show("StatusText"),
@@ -317,6 +339,10 @@ def alarm():
     """The service has just been stopped; only the timer is there to notice."""
     drop_in = UNITS / "mlflow-selector-check.timer.d" / "often.conf"
     drop_in.parent.mkdir()
+    # As the page says: what the channels need, the watcher needs, too.
+    credential = UNITS / "mlflow-selector-check.service.d" / "local.conf"
+    credential.parent.mkdir()
+    credential.write_text("[Service]\nLoadCredential=mlflow-token:/etc/mlflow-selector/secrets/mlflow-token\n")
     drop_in.write_text("[Timer]\nOnCalendar=\nOnCalendar=*:*:0/3\nAccuracySec=100ms\n")
 
     def alerts():
@@ -328,6 +354,7 @@ def alarm():
     until(lambda: len(alerts()) > before, 30)
     sh("systemctl stop mlflow-selector-check.timer")
     told["alarm"] = {"alerts": alerts()[before : before + 1], "why": journal("mlflow-selector-check.service")}
+    told["alarm"]["noticed"] = noticed("does not work")
     drop_in.unlink()
     sh("systemctl daemon-reload")
 
@@ -355,6 +382,7 @@ def upkeep():
     told["removal"] = {"left": left, "known": show("LoadState")}
 
 
+threading.Thread(target=http.server.HTTPServer(("127.0.0.1", 9999), Receiver).serve_forever, daemon=True).start()
 os.chdir("/root")  # where an administrator is, and where the service's user may not look
 for chapter in (
     install, configure, start, everyday, privileges, doctor, hostile, staged, reload, watchdog, kill, stop, alarm,

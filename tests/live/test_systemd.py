@@ -194,6 +194,7 @@ def test_it_starts_imports_scores_in_confinement_and_promotes(booted):
     assert seen["promoted"], seen["journal"]
     assert seen["active"] == "active"
     assert seen["status_text"]
+    assert seen["noticed"], seen["journal"]
 
 
 def test_under_systemd_the_log_is_json(booted):
@@ -270,6 +271,7 @@ def test_the_timer_alone_notices_that_the_service_is_dead_and_tells(booted):
     seen = _saw(booted, "alarm")
     words = "mlflow-selector-check.service failed; look: journalctl -u mlflow-selector-check.service"
     assert seen["alerts"] == [[words, "1"]]
+    assert seen["noticed"], seen["why"]
     assert "The service was stopped" in seen["why"]
 
 
