@@ -15,7 +15,9 @@ from selector.cli.app import app
 from selector.config import load
 from selector.exchange import Delivery, Notice
 
-TEXT = "mlflow: {tracking_uri: 'sqlite:///mlflow.db'}\nmodels: {churn: {metric: f1}}\nnotify: ['json://localhost:1/x']\n"
+TEXT = (
+    "mlflow: {tracking_uri: 'sqlite:///mlflow.db'}\nmodels: {churn: {metric: f1}}\nnotify: ['json://localhost:1/x']\n"
+)
 
 
 class Channel:
