@@ -26,4 +26,8 @@ class Chosen:
         if notice.kind == "test":
             return True
         of_kind = not self.on or notice.kind in self.on
-        return of_kind and (not self.models or any(fnmatch.fnmatchcase(notice.model, m) for m in self.models))
+        # What concerns the service itself concerns every model.
+        of_model = (
+            not self.models or notice.model == "*" or any(fnmatch.fnmatchcase(notice.model, m) for m in self.models)
+        )
+        return of_kind and of_model

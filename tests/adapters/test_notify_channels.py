@@ -261,6 +261,12 @@ def test_a_channel_takes_what_it_was_configured_for(on, models, taken):
     assert Chosen(frozenset(on), models).takes(Notice("t", "*", "test", "", ""))
 
 
+def test_what_concerns_the_service_concerns_everybody_who_is_told_of_any_model():
+    away = Notice("u", "*", "unreachable", "MLflow is away", "")
+    assert Chosen(models=("churn",)).takes(away)
+    assert not Chosen(frozenset({"promoted"}), ("churn",)).takes(away)
+
+
 @pytest.mark.parametrize(
     ("url", "kept"),
     [
