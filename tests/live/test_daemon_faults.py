@@ -329,3 +329,34 @@ def _until(holds, otherwise):
     while not holds():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
+
+
+@pytest.mark.postgres
+def test_two_machines_share_one_state_and_the_standby_takes_over_when_the_other_one_dies(
+    mlflow_server, postgres_database, tmp_path, name
+):
+    trainer = Trainer(mlflow_server, name)
+    first = trainer.finish(0.5)
+    machines = []
+    for machine in ("one", "two"):
+        folder = tmp_path / machine
+        folder.mkdir()
+        state = f'state: {{folder: here, database: "{postgres_database}"}}\n'
+        machines.append(Service(folder, mlflow_server, name, extra=state))
+    one, two = machines
+    one.start()
+    try:
+        trainer.until_champion(first, one)
+        two.start()  # with the state on PostgreSQL standing by is the default
+        two.said("Standing by")
+        one.end(signal.SIGKILL)
+        second = trainer.finish(0.8)
+        two.said("At work")
+        trainer.until_champion(second, two)
+        history = two.command("history", name, "--json").stdout
+        assert history.count('"kind": "promoted"') == 2
+        one.start()
+        one.said("Standing by", len(one.log.read_text()))
+    finally:
+        for machine in machines:
+            machine.end(signal.SIGKILL)
