@@ -16,7 +16,10 @@ from selector.cli.app import app
 from selector.domain.service import ServiceState
 from selector.exchange import Delivery
 
-NOW = datetime.now(UTC)
+
+def now():
+    """The command looks at the clock on the wall, and so does the file."""
+    return datetime.now(UTC)
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def folder(tmp_path, monkeypatch):
 
 
 def state(phase="active", **more):
-    return ServiceState(phase, NOW, **({"doing": "nothing new.", "good_at": NOW} | more))
+    return ServiceState(phase, now(), **({"doing": "nothing new.", "good_at": now()} | more))
 
 
 def said(*words):
@@ -37,7 +40,7 @@ def said(*words):
 
 
 def beat(folder, state, ago=0.0):
-    HeartbeatFile(folder, MemoryClock(NOW - timedelta(seconds=ago))).write(state)
+    HeartbeatFile(folder, MemoryClock(now() - timedelta(seconds=ago))).write(state)
 
 
 def test_a_service_at_work_is_alive(folder):
@@ -52,7 +55,7 @@ def test_a_service_at_work_is_alive(folder):
     ("phase", "ago", "more", "words"),
     [
         ("active", 400, {}, "6 min ago"),
-        ("active", 0, {"mlflow": "MLflow at x cannot be reached", "good_at": NOW - timedelta(hours=3)}, "3 h ago"),
+        ("active", 0, {"mlflow": "MLflow at x cannot be reached", "good_at": now() - timedelta(hours=3)}, "3 h ago"),
         ("active", 0, {"mlflow": "MLflow at x cannot be reached", "good_at": None}, "since its start"),
         ("active", -3 * 3600 - 600, {}, "3 h ahead"),
         ("stopping", 10, {}, "was stopped 1"),
@@ -67,7 +70,7 @@ def test_one_that_is_dead_hung_blind_or_stopped_is_not(folder, phase, ago, more,
 
 
 def test_one_that_could_read_mlflow_a_moment_ago_is_alive(folder):
-    beat(folder, state(mlflow="MLflow at x cannot be reached", good_at=NOW - timedelta(minutes=1)))
+    beat(folder, state(mlflow="MLflow at x cannot be reached", good_at=now() - timedelta(minutes=1)))
     assert said()[0] == 0
 
 
@@ -161,11 +164,11 @@ def test_how_old_is_too_old_can_be_said(folder):
 
 def test_a_standby_leaves_the_word_to_the_one_at_work_until_that_one_is_silent(folder):
     (folder / "heartbeat.json").write_text(
-        json.dumps({"at": NOW.isoformat(), "phase": "active", "pid": 1, "doing": "x", "good_at": None, "mlflow": ""})
+        json.dumps({"at": now().isoformat(), "phase": "active", "pid": 1, "doing": "x", "good_at": None, "mlflow": ""})
     )
-    HeartbeatFile(folder, MemoryClock(NOW + timedelta(seconds=30))).write(state("standby"))
+    HeartbeatFile(folder, MemoryClock(now() + timedelta(seconds=30))).write(state("standby"))
     assert read_heartbeat(folder).phase == "active"
-    HeartbeatFile(folder, MemoryClock(NOW + timedelta(seconds=300))).write(state("standby"))
+    HeartbeatFile(folder, MemoryClock(now() + timedelta(seconds=300))).write(state("standby"))
     assert read_heartbeat(folder).phase == "standby"
 
 
@@ -173,7 +176,7 @@ def test_a_standby_leaves_the_word_to_the_one_at_work_until_that_one_is_silent(f
 @pytest.mark.parametrize(("before", "ago", "after"), [("active", 30, "active"), ("stopping", 30, None),
                                                       ("active", 300, None), ("active", -300, None)])  # fmt: skip
 def test_one_that_begins_speaks_where_nobody_is_at_work(folder, phase, before, ago, after):
-    at = (NOW - timedelta(seconds=ago)).isoformat()
+    at = (now() - timedelta(seconds=ago)).isoformat()
     told = {"at": at, "phase": before, "pid": 1, "doing": "x", "good_at": None, "mlflow": ""}
     (folder / "heartbeat.json").write_text(json.dumps(told))
     beat(folder, state(phase))
