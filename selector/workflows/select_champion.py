@@ -111,8 +111,10 @@ def _look_and_write(house: House, setup: Setup, actor: str) -> Look:
     if idle is not None:
         return idle
     with house.lease.hold():
-        registered = house.registry.registered_model(setup.model)
-        same = registered == case.observed.snapshot.registered and house.store.entries(setup.model, newest=1) == newest
+        before = case.observed.snapshot.registered
+        # What is only written down in our own ledger needs no second look at MLflow; what is written there does.
+        registered = before if case.plan() is None else house.registry.registered_model(setup.model)
+        same = registered == before and house.store.entries(setup.model, newest=1) == newest
         if same and _paused(house, setup.model) is None:
             return _write(case)
         return look(house, _with_registered(setup, registered), dry_run=False, actor=actor)
