@@ -117,7 +117,9 @@ def setup(model: str, settings: ModelSettings) -> Setup:
         shadow=settings.shadow,
         family=Family(model, settings.split_by) if settings.split_by else None,
         monitor=watch.policy(settings.metric.metric()) if watch else None,
-        sources=tuple(s.spec(target, slices, hidden) for s in watch.sources) if watch else (),
+        sources=tuple(s.spec(target, slices, hidden, features=watch.challengers > 0) for s in watch.sources)
+        if watch
+        else (),
     )
 
 

@@ -142,13 +142,16 @@ class SourceSettings(Section):
             raise ValueError("labelled rows from sql need batch, the column that names their batch")
         return self
 
-    def spec(self, target: str, slices: tuple[str, ...], hidden: tuple[str, ...]) -> SourceSpec:
+    def spec(
+        self, target: str, slices: tuple[str, ...], hidden: tuple[str, ...], *, features: bool = False
+    ) -> SourceSpec:
         """Return the source in the ports' words.
 
         Args:
             target: the holdout's label column; "" without a holdout.
             slices: columns whose values are watched.
             hidden: columns of the holdout that are no features.
+            features: whether challengers answer the rows too.
 
         """
         return SourceSpec(
@@ -171,6 +174,7 @@ class SourceSettings(Section):
             token=self.token,
             slices=slices,
             ignore=tuple(dict.fromkeys((*self.ignore, *hidden))),
+            features=features,
         )
 
 
@@ -265,6 +269,20 @@ class MonitorSettings(Section):
         examples=[True],
     )
     drift: bool = Field(default=True, description="Tell when the inputs have moved.", examples=[True])
+    challengers: int = Field(
+        default=0,
+        ge=0,
+        le=20,
+        description="How many challengers answer the same rows beside the champion; the best of the newest decision."
+        " Rows have to come with their features.",
+        examples=[2],
+    )
+    on_better: Literal["alert", "promote"] = Field(
+        default="alert",
+        description="What is done about a challenger that proves better on these labels. alert: only tell. promote: by"
+        " an ordinary decision, gates and approval included.",
+        examples=["promote"],
+    )
     on_degraded: OnDegradedSettings = Field(
         default_factory=_only_told,
         description="What is done about a degraded champion: alert, rollback, reselect, or {run: [command]}.",
@@ -289,6 +307,8 @@ class MonitorSettings(Section):
             raise ValueError("in_a_row goes with rule: plain; the tested rule weighs all batches together")
         if self.metric is not None:
             metric(self.metric)
+        if self.on_better == "promote" and not self.challengers:
+            raise ValueError("on_better: promote needs challengers, the number of those that are judged")
         return self
 
     def policy(self, ranked_by: Metric) -> MonitorPolicy:
@@ -322,4 +342,6 @@ class MonitorSettings(Section):
             command_timeout=self.on_degraded.timeout,
             cool_down=self.cool_down,
             flap_limit=self.flap_limit,
+            challengers=self.challengers,
+            on_better=self.on_better,
         )

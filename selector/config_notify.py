@@ -38,7 +38,7 @@ class NotifySettings(Section):
     on: Words = Field(
         default=(),
         description="Only these kinds: promoted, rolled_back, awaiting_approval, foreign_change, failed, degraded,"
-        " warning, drift, missing_data, unreachable, service_down. Default: all.",
+        " warning, drift, missing_data, better_challenger, no_way_back, unreachable, service_down. Default: all.",
         examples=[["promoted", "rolled_back", "degraded"]],
     )
     models: Words = Field(

@@ -39,6 +39,7 @@ class SourceSpec:
         token: bearer token of the server; "" for none.
         slices: columns whose values are watched one by one.
         ignore: columns that are no features.
+        features: give the other columns too where answers stand in the rows, for challengers to answer.
 
     """
 
@@ -61,6 +62,7 @@ class SourceSpec:
     token: str = field(default="", repr=False)
     slices: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    features: bool = False
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ class Batch:
         arrived: when it came to us; what came before a champion was promoted is not about that champion.
         labels: shape (n,) of text as the source spells it, or None where there are `metrics`.
         predictions: what was answered in production; None where the champion has to answer.
-        features: the rows without the label, where the champion has to answer.
+        features: the rows without label and answers, where the champion or a challenger has to answer.
         slices: shape (n,) of text per column that is watched by its values.
         metrics: by key, where they were measured elsewhere.
         rows: labelled rows; 0 where nobody knows.

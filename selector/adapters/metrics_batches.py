@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from selector.adapters.production_rows import Columns, answered, without_versions
+from selector.adapters.production_rows import Columns, FeaturesOf, answered, without_versions
 from selector.adapters.production_values import moment_in
 from selector.errors import ProductionError
 from selector.ports_production import Batch, SourceSpec, Unusable
@@ -74,16 +74,47 @@ class BatchFolder:
         try:
             if not spec.prediction and not spec.probability:
                 return [_with_features(file, spec)]
-            columns, notes = self._columns(file)
-            return list(answered(file.name, spec, columns, at=file.at, arrived=file.arrived, notes=notes))
+            columns, notes, rest = self._columns(file)
+            found = answered(
+                file.name, spec, columns, at=file.at, arrived=file.arrived, notes=notes, features=_features_of(rest)
+            )
+            return list(found)
         except Exception as error:  # noqa: BLE001 - told as the reason why this one file is not used
             return [Unusable(file.name, _sentence(error))]
 
-    def _columns(self, file: _File) -> tuple[Columns, tuple[str, ...]]:
+    def _columns(self, file: _File) -> tuple[Columns, tuple[str, ...], Any]:
+        """Return the columns that are read as text, what was left out, and the features, None where nobody asks."""
         spec = self._spec
         needed = [name for name in (spec.label, spec.prediction, spec.probability, spec.version) if name]
-        frame, notes = _frame(file.path, dtype=str)
-        return _texts(frame, [*needed, *(s for s in spec.slices if s in frame.columns)]), notes
+        frame, notes = self._with_types(file.path)
+        columns = _texts(frame, [*needed, *(s for s in spec.slices if s in frame.columns)])
+        return columns, notes, self._rest(frame)
+
+    def _with_types(self, path: Path) -> tuple[Any, tuple[str, ...]]:
+        """Return a file in which labels, answers and ids are text; the other columns too, where nobody answers them."""
+        spec = self._spec
+        if not spec.features:
+            return _frame(path, dtype=str)
+        texts = (spec.label, spec.prediction, spec.probability, spec.version, spec.id)
+        return _frame(path, dtype=dict.fromkeys((name for name in texts if name), str))
+
+    def _rest(self, frame: Any) -> Any:
+        """Return the columns that a model answers; None where nobody asks, or there are none."""
+        spec = self._spec
+        if not spec.features:
+            return None
+        own = {
+            spec.label,
+            spec.prediction,
+            spec.probability,
+            spec.version,
+            spec.id,
+            spec.batch,
+            spec.time,
+            *spec.ignore,
+        }
+        left = frame.drop(columns=[name for name in frame.columns if name in own])
+        return left if len(left.columns) else None
 
     def _joined(self, labels: Sequence[_File]) -> Iterator[Batch | Unusable]:
         """Join each new file of labels to the predictions, which are read once, newest first, until all are found."""
@@ -113,22 +144,27 @@ class BatchFolder:
             yield Unusable(file.name, "none of its labels has a prediction yet", later=True)
             return
         rows = [found[columns[spec.id][i]] for i in there]
+        rest = _together([row[-1] for row in rows]) if spec.features else None
         joined = {name: np.array([row[k] for row in rows], dtype=object) for k, name in enumerate(names)}
         joined[spec.label] = columns[spec.label][there]
-        yield from answered(file.name, spec, joined, at=file.at, arrived=file.arrived, notes=notes)
+        features = _features_of(rest)
+        yield from answered(file.name, spec, joined, at=file.at, arrived=file.arrived, notes=notes, features=features)
 
     def _answer_columns(self) -> list[str]:
         spec = self._spec
         return [n for n in (spec.prediction, spec.probability, spec.version, *spec.slices) if n]
 
     def _answers(self, wanted: set[str]) -> dict[str, tuple[Any, ...]]:
-        """Return the answers for these ids; a file of predictions that cannot be read is passed over."""
+        """Return the answers for these ids, and last in which frame and row the features are.
+
+        A file of predictions that cannot be read is passed over.
+        """
         spec, found = self._spec, {}  # type: SourceSpec, dict[str, tuple[Any, ...]]
         for file in reversed(_files(Path(spec.where))):
             if len(found) == len(wanted):
                 break
             try:
-                frame, _ = _frame(file.path, dtype=str)
+                frame, _ = self._with_types(file.path)
                 names = [n for n in self._answer_columns() if n in frame.columns or n not in spec.slices]
                 columns = _texts(frame, [spec.id, *names])
             except Exception as error:  # noqa: BLE001 - the same; labels whose predictions were in it are told
@@ -136,10 +172,34 @@ class BatchFolder:
                 continue
             empty = np.full(len(frame), None, dtype=object)
             parts = [columns.get(name, empty) for name in self._answer_columns()]
-            for one, *rest in zip(columns[spec.id], *parts, strict=True):
+            features = self._rest(frame)
+            for row, (one, *rest) in enumerate(zip(columns[spec.id], *parts, strict=True)):
                 if one in wanted and one not in found:
-                    found[one] = tuple(rest)
+                    found[one] = (*rest, (features, row))
         return found
+
+
+def _features_of(frame: Any) -> FeaturesOf | None:
+    """Return what gives the features of some rows of this frame."""
+    return None if frame is None else lambda mask: FrameFeatures(frame[mask])
+
+
+def _together(places: Sequence[tuple[Any, int]]) -> Any:
+    """Return rows of several frames in this order, as one frame; None where a frame has no features."""
+    import pandas as pd  # noqa: PLC0415  only a batch needs it
+
+    frames = {id(frame): frame for frame, _ in places}
+    if any(frame is None for frame in frames.values()):
+        return None
+    parts: list[Any] = []
+    order: list[int] = []
+    for key, frame in frames.items():
+        mine = [i for i, (other, _) in enumerate(places) if id(other) == key]
+        parts.append(frame.iloc[[places[i][1] for i in mine]])
+        order += mine
+    whole = pd.concat(parts, ignore_index=True)
+    whole.index = pd.Index(order)
+    return whole.sort_index().reset_index(drop=True)
 
 
 def _files(folder: Path) -> list[_File]:

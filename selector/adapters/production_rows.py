@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,14 +11,24 @@ import numpy.typing as npt
 
 from selector.adapters.production_values import number, whole
 from selector.domain.model import Predictions
+from selector.ports import Features
 from selector.ports_production import Batch, SourceSpec, Unusable
 
 Columns = Mapping[str, npt.NDArray[Any]]
 """Text per row, None where a value is missing."""
 
+FeaturesOf = Callable[[npt.NDArray[np.bool_]], Features]
+
 
 def answered(
-    batch: str, spec: SourceSpec, columns: Columns, *, at: datetime, arrived: datetime, notes: tuple[str, ...] = ()
+    batch: str,
+    spec: SourceSpec,
+    columns: Columns,
+    *,
+    at: datetime,
+    arrived: datetime,
+    notes: tuple[str, ...] = (),
+    features: FeaturesOf | None = None,
 ) -> Iterator[Batch | Unusable]:
     """Yield the batches of rows that carry label and answer; rows that lack one are left out and counted.
 
@@ -29,6 +39,7 @@ def answered(
         at: the time that the rows speak of.
         arrived: when they came.
         notes: what was left out before.
+        features: gives the features of some of the rows; None where there are none.
 
     """
     labels = columns[spec.label]
@@ -58,6 +69,7 @@ def answered(
                 columns[spec.prediction][mask].astype(str) if spec.prediction else None,
                 None if probability is None else probability[mask],
             ),
+            features=features(mask) if features else None,
             slices={name: columns[name][mask] for name in spec.slices if name in columns},
             rows=int(mask.sum()),
             version=version,

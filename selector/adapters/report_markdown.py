@@ -73,7 +73,9 @@ def _production(line: ProductionLine) -> list[str]:
     newest = line.points[-MOST_DAYS:]
     rows = [[p.at[:16].replace("T", " "), figure(p.value), figure(p.floor), f"{p.rows:,}", p.health] for p in newest]
     table = _table(["Batch (UTC)", escaped(line.metric), "Floor", "Rows", "Health"], rows, (1, 2, 3))
-    return [f"## Production: {line.health}", escaped(line.rule), table]
+    beside = [[_who(b.name, b.version), f"{b.rows:,}", escaped(b.words)] for b in line.beside]
+    challengers = [_table(["Challenger on the same rows", "Rows", "Finding"], beside, (1,))] if beside else []
+    return [f"## Production: {line.health}", escaped(line.rule), table, *challengers]
 
 
 def _code(text: str) -> str:

@@ -15,7 +15,7 @@ from selector.demo.service import PATIENCE_SECONDS
 from selector.demo.stage import MODEL, Stage, Step, Told, expect
 from selector.domain.model import STATUS_TAG
 from selector.errors import SelectorError
-from selector.workflows.monitor_document import kept_health
+from selector.workflows.kept_health import kept_health
 
 ROWS = 200
 GOOD_DAYS = 10

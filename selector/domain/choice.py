@@ -10,12 +10,16 @@ from selector.domain.comparison import Comparison, rows_needed
 from selector.domain.counted import leading_by_logged, same_data
 from selector.domain.eligibility import best_constant, why_not
 from selector.domain.gates import GateResult
+from selector.domain.live import LiveProof
 from selector.domain.metric import Metric
 from selector.domain.model import Truth
 from selector.domain.policy import Policy
 from selector.domain.ranking import Ranking, Standing
 from selector.domain.snapshot import Snapshot
 from selector.domain.verdict import Luck, Proof, Verdict
+
+BETTER_IN_PRODUCTION = "better-in-production"
+"""The code of a promotion that the labels of production have proved."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +59,8 @@ def choose(case: Case) -> Choice:
         held = " One is held because it is too good to be true." if any(s.held for s in case.ranking) else ""
         why = _nobody(case.ranking, "nobody else") if any(s.reasons for s in case.ranking) else "nobody else competes"
         return Choice("kept", "no-challenger", f"{named(champion)} stays: {why.rstrip('.')}.{held}")
+    if (proven := _by_production(challengers, champion, case)) is not None:
+        return proven
     if champion.score is None:
         why = champion.reasons[0].text if champion.reasons else "it has no score"
         text = f"{named(champion)} stays: it cannot be compared, {why}; promote another one by hand."
@@ -115,6 +121,24 @@ def _nobody(ranking: Ranking, who: str = "nobody") -> str:
     return f"{who} may compete: {example.name}: {example.reasons[0].text.rstrip('.')}{others}."
 
 
+def _by_production(challengers: Sequence[Standing], champion: Standing, case: Case) -> Choice | None:
+    """Promote who proved better on the labels of production; the holdout stands in for those, not the other way."""
+    live = case.snapshot.live
+    found = [(proof, s) for s in challengers if (proof := live.get(s.digest or "")) and not _stopping(s, lead=False)]
+    mine = [(proof, s) for proof, s in found if proof.champion == champion.candidate.number]
+    if not mine:
+        return None
+    proof, best = max(mine, key=lambda one: one[0].low)
+    text = f"{named(best)} replaces {named(champion)}: {live_words(proof, case.metric)}."
+    return Choice("promoted", BETTER_IN_PRODUCTION, text, best, "proven")
+
+
+def live_words(proof: LiveProof, metric: Metric) -> str:
+    """Return what was found on production's labels, as a clause."""
+    lead = f"it leads by {proof.lead:.4f} {metric.label()}"
+    return f"on {proof.rows:,} labelled rows of production {lead}, by {proof.low:.4f} at least"
+
+
 def _by_rows(challengers: Sequence[Standing], champion: Standing, case: Case, truth: Truth) -> Choice:
     """Promote the best challenger whose lead is large enough and more than luck explains."""
     leading = [s for s in challengers if s.leads]
@@ -135,8 +159,9 @@ def _by_rows(challengers: Sequence[Standing], champion: Standing, case: Case, tr
     return _unproven_lead(f"{stays}: {best.name} leads by {versus.lead:.4f}", best, versus, case)
 
 
-def _stopping(standing: Standing) -> tuple[GateResult, ...]:
-    return tuple(gate for gate in standing.gates if gate.stops)
+def _stopping(standing: Standing, *, lead: bool = True) -> tuple[GateResult, ...]:
+    """Return what stands in the way; without `lead` only what is no test of the lead on the holdout."""
+    return tuple(gate for gate in standing.gates if gate.stops and (lead or not gate.of_lead))
 
 
 def _unblocked(challengers: Sequence[Standing]) -> Standing | None:

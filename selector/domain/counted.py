@@ -96,7 +96,7 @@ def _table(standing: Standing, metric: Metric) -> Table | None:
 def _shown(standing: Standing, found: Unpaired, policy: Policy, *tables: Table) -> Standing:
     notes = "; ".join(sorted({table.note for table in tables}))
     gates = (
-        at_least("lead over the champion", found.lead, policy.minimum_gain),
+        replace(at_least("lead over the champion", found.lead, policy.minimum_gain), of_lead=True),
         GateResult(
             "lead that logged counts show, all tries counted",
             "passed" if found.low > 0 else "failed",
@@ -104,6 +104,7 @@ def _shown(standing: Standing, found: Unpaired, policy: Policy, *tables: Table) 
             0.0,
             found.low,
             notes,
+            of_lead=True,
         ),
     )
     bar = max(found.needed, policy.minimum_gain)

@@ -12,6 +12,7 @@ from selector.domain.health_drift import Bins, Drift
 from selector.domain.health_explain import Counts, change_point
 from selector.domain.health_readings import Measured
 from selector.domain.health_watch import Patience, Reading, State, Watched, step
+from selector.domain.live import LiveChallenger
 from selector.domain.model import NOTHING
 from selector.domain.plain import plain, read
 
@@ -132,6 +133,22 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
+class WayBack:
+    """Whether the version that a rollback would bring back can still be loaded and answers.
+
+    Attributes:
+        version: None where there is no earlier good champion.
+        at: when that was checked, by our clock.
+        reason: why it does not answer; "" where it does.
+
+    """
+
+    version: int | None
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Health:
     """What is known of one registered model's production.
 
@@ -150,6 +167,8 @@ class Health:
         cursors: how far each source was read.
         after: batches that came before this time and carry their own answers are about an earlier champion; None for
             the first champion that is watched.
+        challengers: who answers the same rows beside the champion, in the order in which they came.
+        way_back: what was found out about the version that a rollback would bring back; None before the first check.
 
     """
 
@@ -167,6 +186,8 @@ class Health:
     untold: tuple[Alert, ...] = ()
     cursors: tuple[Cursor, ...] = ()
     after: datetime | None = None
+    challengers: tuple[LiveChallenger, ...] = ()
+    way_back: WayBack | None = None
 
     @property
     def state(self) -> State:
@@ -196,7 +217,8 @@ class Health:
 def begun(health: Health, version: int, reference: Reference, at: datetime) -> Health:
     """Return the state in which another champion is watched: what was seen and drawn stays, all evidence is new."""
     after = at if health.version is not None else None
-    return replace(health, version=version, began=at, watched=(), reference=reference, drift=(), after=after)
+    fresh = replace(health, version=version, began=at, watched=(), reference=reference, drift=(), after=after)
+    return replace(fresh, challengers=(), way_back=health.way_back if health.version == version else None)
 
 
 def take(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-About = Literal["degraded", "warning", "silent", "drift"]
+About = Literal["degraded", "warning", "silent", "drift", "better", "way_back"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class AlertRaised:
 
     Attributes:
         key: names the trouble; the same trouble has the same key, and AlertResolved ends it.
-        about: degraded and silent ask for action; warning and drift ask for a look.
+        about: degraded, silent and way_back ask for action; warning, drift and better ask for a look.
         title: one line.
         text: what, how sure, since when, what was done, what to do; a few sentences.
         since: when it most likely began.

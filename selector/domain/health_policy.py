@@ -13,6 +13,7 @@ from selector.domain.health_words import duration
 from selector.domain.metric import Metric
 
 OnDegraded = Literal["alert", "rollback", "reselect", "run"]
+OnBetter = Literal["alert", "promote"]
 
 DEFAULT_DROP = 0.05
 FLAP_WINDOW = 30 * 86_400.0
@@ -68,6 +69,8 @@ class MonitorPolicy:
         drift: look at the inputs too.
         cool_down: seconds after an action in which no other one is taken.
         flap_limit: actions within 30 days, after which only alerts are raised.
+        challengers: how many challengers answer production's rows beside the champion.
+        on_better: what is done about one that proved better.
 
     """
 
@@ -85,6 +88,8 @@ class MonitorPolicy:
     command_timeout: float = 3_600.0
     cool_down: float = 86_400.0
     flap_limit: int = 2
+    challengers: int = 0
+    on_better: OnBetter = "alert"
 
     @property
     def drop(self) -> float | None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import get_args
 
-from selector.domain.health import Change, Health, since_change
+from selector.domain.health import Change, Health, WayBack, since_change
 from selector.domain.health_alert import About, Alert, AlertRaised, AlertResolved
 from selector.domain.health_explain import Counts, explanation
 from selector.domain.health_watch import Patience, Watched
+from selector.domain.live import LiveChallenger
 
 
 def alert_key(model: str, about: About, version: int | None, name: str = "") -> str:
     """Return what names one trouble of one champion; silence is about the model, whoever is champion."""
-    return "/".join(str(part) for part in (model, about, *(() if about == "silent" else (version, name))) if part)
+    of_champion = () if about in ("silent", "way_back") else (version, name)
+    return "/".join(str(part) for part in (model, about, *of_champion) if part)
 
 
 def change_text(model: str, health: Health, change: Change, patience: Patience) -> str:
@@ -79,6 +83,72 @@ def speech_again(model: str, at: datetime) -> AlertResolved:
     return AlertResolved(alert_key(model, "silent", None), model, "silent", text, at)
 
 
+def better_alert(model: str, health: Health, challenger: LiveChallenger, advice: str, at: datetime) -> Alert:
+    """Return what is to be told about a challenger that proved better on production's labels.
+
+    Args:
+        model: its name.
+        health: with the champion's version.
+        challenger: with its lead.
+        advice: how it is promoted.
+        at: time of the batch that settled it.
+
+    """
+    key = alert_key(model, "better", health.version, challenger.uri)
+    return AlertRaised(
+        key,
+        model,
+        "better",
+        f"{model}: {challenger.title} beats the champion in production",
+        f"{better_text(model, health, challenger)} {advice}",
+        at,
+    )
+
+
+def better_text(model: str, health: Health, challenger: LiveChallenger) -> str:
+    """Say by how much a challenger proved better than the champion, and how sure that is."""
+    found, name = challenger.found, health.reference.name
+    if found is None:
+        return f"{challenger.title} is better than version {health.version} of {model}."
+    return (
+        f"{challenger.title} answered {found.rows:,} labelled rows of production beside version {health.version} of"
+        f" {model}: {name} {found.challenger:.4f} against {found.champion:.4f}, a lead of {found.lead:.4f}, and of"
+        f" {found.low:.4f} at least, however often one looks."
+    )
+
+
+def beside_words(one: LiveChallenger) -> str:
+    """Say how a challenger does beside the champion, in one sentence without its name."""
+    found = one.found
+    if one.finding == "out":
+        return f"Left out: {one.reason.rstrip('.')}."
+    if found is None:
+        return "Has answered no batch yet."
+    if one.finding == "better":
+        return f"Proved better, by {found.low:.4f} at least."
+    if one.finding == "worse":
+        return f"Not better: {one.reason}."
+    if math.isinf(found.low):
+        return "Not known yet: the two disagree on too few rows."
+    return f"Not known yet: its lead lies between {found.low:+.4f} and {found.high:+.4f}."
+
+
+def way_back_alert(model: str, way_back: WayBack) -> Alert:
+    """Return what is to be told about the version that a rollback would bring back."""
+    key = alert_key(model, "way_back", None)
+    if way_back.version is None:
+        return AlertResolved(key, model, "way_back", f"{model} has no earlier champion any more.", way_back.at)
+    if not way_back.reason:
+        text = f"Version {way_back.version} of {model} can serve again if it has to."
+        return AlertResolved(key, model, "way_back", text, way_back.at)
+    title = f"{model}: v{way_back.version} cannot serve again"
+    text = (
+        f"A rollback of {model} would bring version {way_back.version} back, and that one does not answer:"
+        f" {way_back.reason.rstrip('.')}. Look after it, or promote another one, so that there is a way back."
+    )
+    return AlertRaised(key, model, "way_back", title, text, way_back.at)
+
+
 def settle(health: Health, alerts: Sequence[Alert]) -> tuple[Health, tuple[Alert, ...]]:
     """Return what is news among these alerts, and the health that remembers which of them are open.
 
@@ -114,7 +184,7 @@ def duration(seconds: float) -> str:
 
 def _about(key: str, model: str) -> About:
     word = key[len(model) + 1 :].partition("/")[0]
-    return "drift" if word == "drift" else "warning" if word == "warning" else "degraded"
+    return next((about for about in get_args(About) if about == word), "degraded")
 
 
 def _side(watched: Watched | None, *, up: bool) -> str:

@@ -136,6 +136,8 @@ KINDS = {
     "missing_data": "no production data",
     "drift": "inputs have moved",
     "unreachable": "MLflow unreachable",
+    "better_challenger": "a challenger beats the champion",
+    "no_way_back": "a rollback would fail",
 }
 """What each kind of alert is called once it is over."""
 

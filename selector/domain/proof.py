@@ -81,7 +81,8 @@ class _PairedTest:
             z = float(norm.isf(max(versus.p, 1e-300)))
             count = max(1.0, self.family.effective_count(z) + self.others)
         adjusted = min(1.0, versus.p * count)
-        gates = _lead_gates(versus.lead, adjusted, versus.n_eff, self.policy)
+        found = _lead_gates(versus.lead, adjusted, versus.n_eff, self.policy)
+        gates = tuple(replace(gate, of_lead=True) for gate in found)
         return replace(
             standing,
             versus=versus,

@@ -206,6 +206,29 @@ class ProductionPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class BesideLine:
+    """A challenger that answered the same rows of production as the champion.
+
+    Attributes:
+        finding: open, better, worse or out.
+        low: the lead that it has at least, however often one looks; `high` is the most. None while too few rows tell.
+        words: what that means, in one sentence.
+
+    """
+
+    name: str
+    version: int | None
+    finding: str
+    rows: int
+    value: float | None
+    champion: float | None
+    lead: float | None
+    low: float | None
+    high: float | None
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProductionLine:
     """How production has gone: what is watched, when there is an alarm, and the newest batches, oldest first."""
 
@@ -213,6 +236,7 @@ class ProductionLine:
     health: str
     rule: str
     points: tuple[ProductionPoint, ...]
+    beside: tuple[BesideLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

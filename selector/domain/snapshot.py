@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from selector.domain.approval import Answer
+from selector.domain.live import LiveProof
 from selector.domain.model import (
     NOTHING,
     Candidate,
@@ -41,6 +42,7 @@ class Snapshot:
         at: when the look was made; None where nothing depends on it.
         approvals: what people approved and what has not lapsed since.
         rejected: digests and addresses of models that a person rejected, with who and why.
+        live: who proved better than a champion on production's labels, by content digest.
 
     """
 
@@ -60,6 +62,7 @@ class Snapshot:
     at: datetime | None = None
     approvals: tuple[Answer, ...] = ()
     rejected: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    live: Mapping[str, LiveProof] = field(default_factory=lambda: NOTHING)
 
     def alias(self, name: str) -> int | None:
         """Return the version the alias points at; None where it is not set or the model is not registered."""

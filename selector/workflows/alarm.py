@@ -16,7 +16,7 @@ from selector.workflows.announce import notice
 from selector.workflows.house import House
 from selector.workflows.monitor import Monitored, told
 
-KIND = {"silent": "missing_data"}
+KIND = {"silent": "missing_data", "better": "better_challenger", "way_back": "no_way_back"}
 """What an alert is about, in the words of notices, where they differ."""
 
 UNREACHABLE = "unreachable"

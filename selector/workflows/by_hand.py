@@ -152,7 +152,7 @@ def roll_back(house: House, setup: Setup, *, to: int | None, dry_run: bool, acto
     if left is None:
         advice = f"mlflow-selector status {model}"
         raise UsageError(f"model {model!r} has no champion to roll back from", advice=advice)
-    earlier = _earlier_champions(house, registered, setup, left)
+    earlier = earlier_champions(house, registered, setup, left)
     target = to if to is not None else next(iter(earlier), None)
     if target is None:
         raise UsageError(
@@ -186,7 +186,7 @@ def roll_back(house: House, setup: Setup, *, to: int | None, dry_run: bool, acto
     return Done(document, text)
 
 
-def _earlier_champions(house: House, registered: RegisteredModel, setup: Setup, left: int) -> tuple[int, ...]:
+def earlier_champions(house: House, registered: RegisteredModel, setup: Setup, left: int | None) -> tuple[int, ...]:
     """Return versions that were champion before and may serve again, the newest first."""
     known = [registered.aliases.get(setup.policy.aliases.previous)]
     for entry in reversed(house.store.entries(setup.model, kinds=tuple(REIGN_ENDS))):

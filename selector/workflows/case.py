@@ -11,9 +11,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from selector.domain.choice import BETTER_IN_PRODUCTION
 from selector.domain.counted import tries
 from selector.domain.decision import decide
-from selector.domain.gates.carried import held, stopped
+from selector.domain.gates.carried import held, remembered_by, stopped
 from selector.domain.model import Predictions
 from selector.domain.plans import challenger_plan, in_words, promotion_plan
 from selector.domain.policy import Policy
@@ -125,10 +126,17 @@ def _carried_over(decision: Decision, policy: Policy) -> dict[str, Any]:
     if decision.winner is None:
         return {}
     found = {
-        "stopped": stopped(decision.ranking, decision.winner, policy, decision.metric),
+        "stopped": stopped(decision.ranking, decision.winner, policy, decision.metric) | _beaten(decision),
         "held": held(decision.ranking, decision.winner, decision.metric),
     }
     return {name: what for name, what in found.items() if what}
+
+
+def _beaten(decision: Decision) -> dict[str, str]:
+    """Return the champion that lost on production's labels: the holdout, which did not see it coming, stays silent."""
+    if decision.code != BETTER_IN_PRODUCTION or decision.champion is None:
+        return {}
+    return {remembered_by(decision.champion): "the present champion proved better on production's labels"}
 
 
 def decision_entry(house: House, decision: Decision, record: Record) -> Entry:

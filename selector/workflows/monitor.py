@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from selector.domain.health import Act, Change, Cursor, Health, begun, silent_since, skipped, take
@@ -20,17 +21,21 @@ from selector.domain.health_words import (
     settle,
     silence_alert,
     speech_again,
+    way_back_alert,
 )
-from selector.domain.model import Candidate, Unscorable
+from selector.domain.model import Candidate, RegisteredModel, Unscorable
 from selector.errors import SelectorError, UsageError
 from selector.ports import Entry
 from selector.ports_production import Batch, SourceSpec, Unusable
 from selector.workflows.carry_out import recover
 from selector.workflows.house import House, Setup
+from selector.workflows.kept_health import kept_health
 from selector.workflows.monitor_act import Acted, act, collect
-from selector.workflows.monitor_document import health_document, health_text, kept_health
+from selector.workflows.monitor_challengers import Challengers, due, looked, told_better
+from selector.workflows.monitor_document import health_document, health_text
 from selector.workflows.monitor_measure import Watching, fetching, measure_batch
 from selector.workflows.monitor_reference import champion_candidate, refer, rules_digest
+from selector.workflows.monitor_way_back import check_due, check_way_back, turned
 from selector.workflows.observe import REIGN_ENDS
 from selector.workflows.select_champion import select
 
@@ -75,6 +80,7 @@ class _Look:
     entries: list[Entry] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     batches: int = 0
+    beside: Challengers | None = None
 
 
 def monitor(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Monitored:
@@ -94,9 +100,13 @@ def monitor(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Monitor
         raise UsageError(f"nothing says where production metrics of {setup.model!r} come from", advice=advice)
     with nullcontext() if dry_run else house.lease.hold():
         found = _looked(house, setup, policy, dry_run=dry_run, actor=actor)
-    if any(one.what == "reselect" for one in found.acts):
+    better = () if dry_run else due(found.health, policy)
+    if better or any(one.what == "reselect" for one in found.acts):
         again = select(house, [setup.model], dry_run=False, actor=actor)
         lines = [look.text if look.error is None else f"{look.model}: {look.error.message}" for look in again]
+        if better and all(look.error is None for look in again):
+            with house.lease.hold():
+                house.store.keep_health(setup.model, looked(kept_health(house, setup.model)).to_json())
         return replace(found, text="\n".join([found.text, *lines]))
     return found
 
@@ -117,7 +127,10 @@ def _looked(house: House, setup: Setup, policy: MonitorPolicy, *, dry_run: bool,
     collected = collect(house, setup.model, look.health, dry_run=dry_run)
     look.health, look.entries = collected.health, [*look.entries, *collected.entries]
     with fetching(house, candidate) as fetched:
+        look.beside = Challengers(house, setup, policy, fetched.spool)
         _read(look, Watching(setup, policy, look.health.reference, fetched))
+        look.notes += look.beside.notes
+        _look_back(look, registered, fetched.spool)
     _silence(look)
     if not dry_run and look.health != before:
         house.store.keep_health(setup.model, look.health.to_json(), look.entries)
@@ -222,6 +235,12 @@ def _take(look: _Look, watching: Watching, batch: Batch, name: str, key: str) ->
         alerts += drift_alert(look.setup.model, look.health, batch.at)
     look.entries += [_entry(look, change) for change in changes]
     look.health, _ = settle(look.health, alerts)
+    if look.beside is not None and found.judged is not None:
+        look.health, better = look.beside.judge(look.health, batch, found.judged)
+        for one in better:
+            entry, alert = told_better(look.setup.model, look.health, look.policy, one, look.now)
+            look.entries.append(entry)
+            look.health, _ = settle(look.health, (alert,))
 
 
 def _entry(look: _Look, change: Change) -> Entry:
@@ -241,6 +260,14 @@ def _entry(look: _Look, change: Change) -> Entry:
         reason=change_text(look.setup.model, look.health, change, look.policy.patience),
         details=details,
     )
+
+
+def _look_back(look: _Look, registered: RegisteredModel, spool: Path) -> None:
+    if look.policy.on_degraded != "rollback" or not check_due(look.health.way_back, look.now):
+        return
+    found = check_way_back(look.house, look.setup, registered, spool)
+    look.entries += turned(look.setup.model, look.health.way_back, found)
+    look.health, _ = settle(replace(look.health, way_back=found), (way_back_alert(look.setup.model, found),))
 
 
 def _silence(look: _Look) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -10,23 +11,14 @@ from selector.domain.health_picture import sparkline
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.health_rules import plain_rule, spread
 from selector.domain.health_watch import Watched
-from selector.domain.health_words import alert_key
-from selector.domain.report_parts import ProductionLine, ProductionPoint
+from selector.domain.health_words import alert_key, beside_words
+from selector.domain.live import LiveChallenger
+from selector.domain.report_parts import BesideLine, ProductionLine, ProductionPoint
 from selector.workflows.documents import SCHEMA_VERSION, finite
 from selector.workflows.house import House, Setup
+from selector.workflows.kept_health import kept_health
 
 SHOWN_POINTS = 90
-
-
-def kept_health(house: House, model: str) -> Health:
-    """Return the health as it was kept; a fresh one where there is none, or where it cannot be read."""
-    document = house.store.health(model)
-    if document is None:
-        return Health()
-    try:
-        return Health.from_json(document)
-    except (ValueError, TypeError, KeyError):
-        return Health()
 
 
 def production(house: House, setup: Setup, champion: int | None) -> dict[str, Any]:
@@ -37,7 +29,8 @@ def production(house: House, setup: Setup, champion: int | None) -> dict[str, An
     if champion is None or health.version != champion:
         return {"health": "unknown", "production": None}
     found = health_document(setup.model, health, setup.monitor, now)
-    keys = ("metric", "value", "floor", "promoted_with", "since", "silent_since", "last_batch", "alerts")
+    keys = ["metric", "value", "floor", "promoted_with", "since", "silent_since", "last_batch", "alerts"]
+    keys += ["challengers", "way_back"]
     own = health.watched[0] if health.watched else None
     drawn = sparkline(health.points, own.floor if own else None)
     return {"health": found["health"], "production": {**{key: found[key] for key in keys}, "drawn": drawn}}
@@ -55,7 +48,25 @@ def production_line(house: House, setup: Setup) -> ProductionLine | None:
         for p in health.points
     )
     state = shown_health(health, silent_since(health, house.clock.now(), setup.monitor.expect_every))
-    return ProductionLine(health.reference.name, state, rule_words(health, setup.monitor), points)
+    rule = rule_words(health, setup.monitor)
+    return ProductionLine(health.reference.name, state, rule, points, tuple(map(beside_line, health.challengers)))
+
+
+def beside_line(one: LiveChallenger) -> BesideLine:
+    """Return what is known of a challenger that answers production's rows too."""
+    found = one.found
+    return BesideLine(
+        name=one.name,
+        version=one.version,
+        finding=one.finding,
+        rows=one.rows,
+        value=finite(found.challenger) if found else None,
+        champion=finite(found.champion) if found else None,
+        lead=finite(found.lead) if found else None,
+        low=finite(found.low) if found else None,
+        high=finite(found.high) if found else None,
+        words=beside_words(one),
+    )
 
 
 def health_document(model: str, health: Health, policy: MonitorPolicy, now: datetime) -> dict[str, Any]:
@@ -82,8 +93,17 @@ def health_document(model: str, health: Health, policy: MonitorPolicy, now: date
             for d in health.drift
         ],
         "points": [_point(p) for p in health.points[-SHOWN_POINTS:]],
+        "challengers": [asdict(beside_line(one)) for one in health.challengers],
+        "way_back": _way_back(health),
         "alerts": list(health.open),
     }
+
+
+def _way_back(health: Health) -> dict[str, Any] | None:
+    way = health.way_back
+    if way is None:
+        return None
+    return {"version": way.version, "checked_at": way.at.isoformat(), "ready": not way.reason, "reason": way.reason}
 
 
 def shown_health(health: Health, silent: datetime | None) -> str:
@@ -115,11 +135,21 @@ def health_text(model: str, health: Health, policy: MonitorPolicy, now: datetime
     estimate = next((p.estimate for p in reversed(health.points) if p.version == health.version), None)
     if estimate is not None:
         lines.append(f"  F1 as its own probabilities expect it: {estimate:.3f} (an estimate that assumes calibration).")
+    lines += [f"  Beside it, {_beside(one)}" for one in health.challengers]
+    if health.way_back is not None and health.way_back.reason and policy.on_degraded == "rollback":
+        who = f"version {health.way_back.version} does not answer: " if health.way_back.version else ""
+        lines.append(f"  No way back: {who}{health.way_back.reason.rstrip('.')}.")
     for key in health.open:
         if key.startswith(alert_key(model, "drift", None)):
             moved = ", ".join(d.name for d in health.drift if d.drifted)
             lines.append(f"  Inputs that have moved: {moved}.")
     return "\n".join(lines)
+
+
+def _beside(one: LiveChallenger) -> str:
+    found = one.found
+    scores = f" {found.challenger:.4f} against {found.champion:.4f} on {found.rows:,} rows." if found else ""
+    return f"{one.title}:{scores} {beside_words(one)}"
 
 
 def rule_words(health: Health, policy: MonitorPolicy) -> str:

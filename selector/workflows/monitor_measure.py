@@ -90,18 +90,43 @@ class Watching:
         return watched_metric(self.setup, self.policy, self.reference.classes, self.reference.positive)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """The rows of a batch whose label and answer both mean something, and what the champion answered.
+
+    Attributes:
+        threshold: the champion's; see `decode`.
+        classes: of the reference; empty for a regression, or where nobody knows them yet.
+        kept: shape (rows of the batch,), which of its rows these are.
+
+    """
+
+    truth: Truth
+    answers: Predictions
+    threshold: float | None
+    classes: tuple[str, ...]
+    positive: int | None
+    kept: npt.NDArray[np.bool_]
+
+    def of_batch(self, answers: Predictions) -> Predictions:
+        """Return answers to all rows of the batch, cut to these rows."""
+        return answers if self.kept.all() else _only(answers, self.kept)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """One batch, measured.
 
     Attributes:
         drift: of its inputs; None where it has none.
+        judged: its rows; None where it holds metrics only.
         notes: which rows were left out.
 
     """
 
     measured: Measured
     drift: tuple[Drift, ...] | None = None
+    judged: Judged | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -122,12 +147,13 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
         return answers
     if isinstance(made, Unscorable):
         return made
-    truth, answers, notes = _understood(made, answers)
+    truth, answers, kept, notes = _understood(made, answers)
+    threshold = threshold_of(watching.setup, watching.champion.candidate)
     measured = read_batch(
         watching.metric,
         truth,
         answers,
-        threshold=threshold_of(watching.setup, watching.champion.candidate),
+        threshold=threshold,
         per_class=bool(watching.policy.per_class),
         name=reference.name,
     )
@@ -137,7 +163,8 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
     if watching.policy.drift and reference.bins and batch.features is not None:
         columns = feature_columns(batch.features, batch.features.rows)
         moved = drift(reference.bins, columns, watching.policy.patience.false_alarm_every)
-    return Seen(measured, moved, (*batch.notes, *notes))
+    judged = Judged(truth, answers, threshold, reference.classes, reference.positive, kept)
+    return Seen(measured, moved, judged, (*batch.notes, *notes))
 
 
 def _logged(watching: Watching, batch: Batch, key: str) -> Seen | Unscorable:
@@ -187,21 +214,23 @@ def _truth(batch: Batch, watching: Watching) -> tuple[Truth, npt.NDArray[np.bool
 
 def _understood(
     made: tuple[Truth, npt.NDArray[np.bool_], tuple[str, ...]], answers: Predictions
-) -> tuple[Truth, Predictions, tuple[str, ...]]:
+) -> tuple[Truth, Predictions, npt.NDArray[np.bool_], tuple[str, ...]]:
     """Return the rows whose label and answer both mean something; answers in words are spelled as the labels are."""
     truth, kept, notes = made
     answers = answers if kept.all() else _only(answers, kept)
     if answers.labels is None or not truth.classes or answers.labels.dtype.kind not in "UO":
-        return truth, answers, notes
+        return truth, answers, kept, notes
     codes, strange = _codes(answers.labels.astype(object), truth)
     known = np.isfinite(codes)
     if not strange or not known.any():
-        return truth, answers, notes
+        return truth, answers, kept, notes
     slices = {name: mask[known] for name, mask in truth.slices.items()}
     words = np.array(truth.classes)[codes[known].astype(np.int64)]
     left = replace(_only(answers, known), labels=words)
     said = f"{int((~known).sum())} rows have answers that mean nothing: {', '.join(strange)}"
-    return replace(truth, labels=truth.labels[known], slices=slices), left, (*notes, said)
+    both = kept.copy()
+    both[kept] = known
+    return replace(truth, labels=truth.labels[known], slices=slices), left, both, (*notes, said)
 
 
 def _of_classes(watching: Watching) -> bool:

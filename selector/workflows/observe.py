@@ -9,6 +9,7 @@ from typing import Any
 
 from selector.domain.counted import is_logged_try
 from selector.domain.family import members
+from selector.domain.live import LiveProof, proofs
 from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import (
     FINGERPRINT_TAG,
@@ -32,6 +33,7 @@ from selector.workflows.fingerprint import ModelBytes
 from selector.workflows.foreign import foreign_change, passed_over
 from selector.workflows.history_of_metrics import with_aggregation
 from selector.workflows.house import House, Setup
+from selector.workflows.kept_health import kept_health
 from selector.workflows.model_facts import facts_without_rows
 
 REIGN_ENDS = heard.REIGN_ENDS
@@ -100,6 +102,7 @@ def observe(house: House, setup: Setup) -> Observed:
         rejected={**by_hand, **told.rejected},
         stopped=carried(history, "stopped", setup.policy),
         held=carried(history, "held", setup.policy),
+        live=_proved(house, setup, registered),
         **(_for_gates(house, setup, candidates, evaluation) if setup.policy.gates else {}),
     )
     last = next((e for e in reversed(history) if e.kind == "decision"), None)
@@ -127,6 +130,15 @@ def _elsewhere(registered: RegisteredModel | None, runs: Sequence[Run]) -> list[
     known = {run.run_id for run in runs}
     versions = registered.versions if registered else ()
     return sorted({v.run_id for v in versions if v.run_id and v.run_id not in known})
+
+
+def _proved(house: House, setup: Setup, registered: RegisteredModel | None) -> Mapping[str, LiveProof]:
+    """Return who proved better than the champion on production's labels, where the policy promotes for it."""
+    if setup.monitor is None or setup.monitor.on_better != "promote" or not setup.monitor.challengers:
+        return {}
+    champion = champion_of(registered, setup.policy.aliases.champion)
+    health = kept_health(house, setup.model)
+    return proofs(health.challengers, champion) if health.version == champion else {}
 
 
 def _evaluated(

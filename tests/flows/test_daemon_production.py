@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from selector.domain.events import WakeUp
+from selector.domain.health_policy import MonitorPolicy
 from selector.errors import HoldoutError, LeaseHeldError
 from selector.workflows import production_watch
 from selector.workflows.cycle import Cycle
@@ -29,11 +30,11 @@ def watched(world, monkeypatch):
         return answer
 
     monkeypatch.setattr(production_watch, "monitor", measured)
-    setup = SimpleNamespace(model="churn", monitor=object(), family=None, experiments=(), shadow=False)
+    setup = SimpleNamespace(model="churn", monitor=MonitorPolicy(), family=None, experiments=(), shadow=False)
     monkeypatch.setattr(production_watch, "known", lambda _house, _names: (setup,))
     world.train("first", 300)
     house = world.house
-    object.__setattr__(house.setups["churn"], "monitor", object())
+    object.__setattr__(house.setups["churn"], "monitor", MonitorPolicy())
     return SimpleNamespace(
         cycle=Cycle(house, StagedFolders(), production=ProductionWatch(60.0)), calls=calls, answers=answers
     )

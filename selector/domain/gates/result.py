@@ -22,6 +22,7 @@ class GateResult:
         margin: how far inside (positive) or outside (negative) the value lies, in the value's unit.
         detail: what else there is to know; "" mostly.
         observe: True where the gate only reports and never stops a promotion.
+        of_lead: True for the tests of the lead itself, for which the labels of production may stand in.
 
     """
 
@@ -32,6 +33,7 @@ class GateResult:
     margin: float | None = None
     detail: str = ""
     observe: bool = False
+    of_lead: bool = False
 
     @property
     def stops(self) -> bool:
