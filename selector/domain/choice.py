@@ -130,7 +130,17 @@ def _by_production(challengers: Sequence[Standing], champion: Standing, case: Ca
         return None
     proof, best = max(mine, key=lambda one: one[0].low)
     text = f"{named(best)} replaces {named(champion)}: {live_words(proof, case.metric)}."
-    return Choice("promoted", BETTER_IN_PRODUCTION, text, best, "proven")
+    return Choice("promoted", BETTER_IN_PRODUCTION, text, best, "proven", notes=_contradiction(best, proof))
+
+
+def _contradiction(best: Standing, proof: LiveProof) -> tuple[str, ...]:
+    """Return a warning where the holdout, of which the interval lies elsewhere, does not agree."""
+    there = best.versus
+    if there is None or there.high >= proof.low:
+        return ()
+    lead = f"there {best.name} leads by {there.lead:+.4f}, {there.high:+.4f} at most"
+    why = "Either the holdout is out of date, or the model was trained on these rows of production"
+    return (f"The holdout says otherwise: {lead}. {why}.",)
 
 
 def live_words(proof: LiveProof, metric: Metric) -> str:

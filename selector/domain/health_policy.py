@@ -43,7 +43,8 @@ def to_do(health: Health, policy: MonitorPolicy, now: datetime) -> Todo:
         return Todo()
     newest = health.acts[-1] if health.acts else None
     if newest is not None and (now - newest.at).total_seconds() < policy.cool_down:
-        return Todo(why=f"nothing is done within {duration(policy.cool_down)} of the last {newest.what}")
+        failed = "" if newest.done or newest.waiting else ", which failed"
+        return Todo(why=f"nothing is done within {duration(policy.cool_down)} of the last {newest.what}{failed}")
     recent = [a for a in health.acts if a.done and (now - a.at).total_seconds() < FLAP_WINDOW]
     if len(recent) >= policy.flap_limit:
         return Todo(why=f"{len(recent)} actions in 30 days are as many as flap_limit allows; a person has to look")

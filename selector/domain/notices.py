@@ -135,9 +135,9 @@ KINDS = {
     "warning": "may be degraded in production",
     "missing_data": "no production data",
     "drift": "inputs have moved",
-    "unreachable": "MLflow unreachable",
     "better_challenger": "a challenger beats the champion",
     "no_way_back": "a rollback would fail",
+    "unreachable": "MLflow unreachable",
 }
 """What each kind of alert is called once it is over."""
 

@@ -20,7 +20,7 @@ from selector.workflows.case import Case, decided
 from selector.workflows.documents import SCHEMA_VERSION, decision_document
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, observe
-from selector.workflows.report_rollback import report_rollback
+from selector.workflows.report_deed import report_rollback
 from selector.workflows.select_champion import ALL
 
 Mark = Literal["archive", "restore", "quarantine", "clear"]

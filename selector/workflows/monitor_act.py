@@ -12,6 +12,7 @@ from selector.errors import MlflowUnreachableError, SelectorError
 from selector.ports import Entry
 from selector.workflows.by_hand import roll_back
 from selector.workflows.house import House, Setup
+from selector.workflows.report_deed import report_deed
 
 ALL = "*"
 
@@ -65,6 +66,12 @@ class _Deed:
             details=details,
         )
 
+    def report(self, code: str, reason: str) -> str | None:
+        """Write the action's page and return its path; None where that cannot be done."""
+        said = reason[0].upper() + reason[1:]
+        page = report_deed(self.house, self.setup, self.name, code=code, reason=said, actor=self.actor)
+        return str(page) if page else None
+
     def act(self, what: str, text: str, *, done: bool = False, waiting: bool = False, decision: str = "") -> Act:
         """Return what the kept health remembers."""
         now = self.house.clock.now()
@@ -90,7 +97,7 @@ def act(house: House, setup: Setup, health: Health, todo: Todo, *, dry_run: bool
         return _rollback(deed, _why(health), dry_run=dry_run)
     if dry_run:
         return Acted(sentences=(f"Would {todo.what}.",))
-    return _run(deed) if todo.what == "run" else _reselect(deed)
+    return _run(deed, _why(health)) if todo.what == "run" else _reselect(deed, _why(health))
 
 
 def _why(health: Health) -> str:
@@ -116,7 +123,7 @@ def _rollback(deed: _Deed, reason: str, *, dry_run: bool) -> Acted:
     return Acted(() if dry_run else (made,), (text,), report=done.document["report"])
 
 
-def _run(deed: _Deed) -> Acted:
+def _run(deed: _Deed, why: str) -> Acted:
     policy, commands = deed.setup.monitor, deed.house.commands
     if policy is None or commands is None:
         return Acted()
@@ -128,15 +135,17 @@ def _run(deed: _Deed) -> Acted:
         failed = deed.entry("failed", error.message, words)
         return Acted((deed.act("run", error.message),), (error.message,), (failed,))
     text = f"Started {policy.command[0]} (decision {deed.name})."
-    reason = f"version {deed.version} is degraded in production: {text}"
-    return Acted((deed.act("run", text, waiting=True),), (text,), (deed.entry("started", reason, words),))
+    reason = f"{why}: {text}"
+    page = deed.report("command-started", reason)
+    return Acted((deed.act("run", text, waiting=True),), (text,), (deed.entry("started", reason, words),), page)
 
 
-def _reselect(deed: _Deed) -> Acted:
+def _reselect(deed: _Deed, why: str) -> Acted:
     """Write down that another look is due; whoever called does it once the lease is free."""
     text = "Looks for a better candidate now."
-    reason = f"version {deed.version} is degraded in production: a better candidate is looked for"
-    return Acted((deed.act("reselect", text, done=True),), (text,), (deed.entry("started", reason, {}),))
+    reason = f"{why}: a better candidate is looked for."
+    page = deed.report("looked-again", reason)
+    return Acted((deed.act("reselect", text, done=True),), (text,), (deed.entry("started", reason, {}),), page)
 
 
 def collect(house: House, model: str, health: Health, *, dry_run: bool) -> Collected:

@@ -55,7 +55,7 @@ class ProductionWatch:
 
     def _measured(self, house: House, setup: Setup, now: float) -> Monitored | SelectorError:
         try:
-            found = monitor(house, setup, dry_run=setup.shadow, actor=ACTOR)
+            found = monitor(house, setup, dry_run=False, actor=ACTOR)
             raise_alerts(house, found)
         except LeaseHeldError as error:
             self._due[setup.model] = now + 1.0

@@ -265,3 +265,9 @@ def test_status_shows_who_answers_beside_the_champion(live):
     (model,) = status(live.house, ["churn"])
     (beside,) = model["production"]["challengers"]
     assert (beside["name"], beside["finding"], beside["rows"]) == ("rival", "open", 2 * ROWS)
+
+
+def test_a_holdout_that_says_otherwise_is_named(live):
+    live.days(1, live.answers["rival"], share=1.0)
+    entry = live.world.store.entries("churn", kinds=("decision",))[-1]
+    assert any(note.startswith("The holdout says otherwise: there rival leads by -") for note in entry.details["notes"])

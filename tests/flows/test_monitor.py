@@ -14,7 +14,7 @@ from selector.domain.health_alert import AlertRaised, AlertResolved
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.health_watch import Patience
 from selector.domain.model import STATUS_TAG, Predictions
-from selector.errors import MlflowUnreachableError, UsageError
+from selector.errors import HoldoutError, MlflowUnreachableError, UsageError
 from selector.ports_production import Batch, Ended, SourceSpec, Unusable
 from selector.workflows import by_hand
 from selector.workflows.look import status
@@ -232,6 +232,10 @@ def test_a_command_is_run_once_with_what_it_is_for_and_its_end_is_recorded(watch
     ((name, command, environment, timeout),) = watched.commands.started
     assert (command, timeout) == (("retrain", "--full"), 60.0)
     assert environment == {"MODEL": "churn", "VERSION": "2", "DECISION": name}
+    report = watched.world.reports.reports["churn", name]
+    assert (report.verdict, report.code) == ("kept", "command-started")
+    assert report.reason.startswith("Version 2 is degraded in production: binary F1 below its floor")
+    assert f"log_report {watched.new.run_id} selector/{name}" in watched.world.registry.writes
     watched.commands.results[name] = Ended(0, 12.0, "trained")
     found = watched.look()
     assert found.health.acts[-1].done
@@ -254,6 +258,65 @@ def test_reselect_looks_for_a_better_candidate(watched):
     found = watched.days(1, 0.6)
     assert watched.world.champion() == better.run_id
     assert "better" in found.text
+    (act,) = found.acts
+    assert watched.world.reports.reports["churn", act.decision].code == "looked-again"
+
+
+def test_an_action_whose_report_cannot_be_made_is_done_all_the_same(watched, monkeypatch):
+    watched.policy = replace(watched.policy, on_degraded="run", command=("retrain",))
+    monkeypatch.setattr("selector.workflows.report_deed.observe", _unreadable)
+    found = watched.days(1, 0.6)
+    assert watched.commands.started
+    assert found.document["report"] is None
+
+
+def _unreadable(*_):
+    raise HoldoutError("the holdout is gone")
+
+
+def test_once_a_day_the_version_that_a_rollback_would_bring_back_is_loaded_and_asked(watched):
+    found = watched.days(1, 0.05)
+    assert found.document["way_back"] == {
+        "version": 1,
+        "checked_at": found.health.way_back.at.isoformat(),
+        "ready": True,
+        "reason": "",
+    }
+    asked = len(watched.world.scorer.scored)
+    watched.look()
+    assert len(watched.world.scorer.scored) == asked
+    watched.days(1, 0.05)
+    assert len(watched.world.scorer.scored) == asked + 1
+
+
+def test_a_way_back_that_is_gone_is_told_before_it_is_needed_and_again_when_it_is_there(watched):
+    files = watched.world.registry.files
+    uri = watched.old.models[0].uri
+    kept = files.pop(uri)
+    found = watched.days(1, 0.05)
+    (raised,) = [a for a in found.alerts if isinstance(a, AlertRaised)]
+    assert raised.title == "churn: v1 cannot serve again"
+    assert "A rollback of churn would bring version 1 back, and that one does not answer" in raised.text
+    assert "No way back: version 1 does not answer" in found.text
+    watched.days(3, 0.05)
+    assert watched.kinds.count("no_way_back") == 1
+    files[uri] = kept
+    found = watched.days(1, 0.05)
+    assert [a.about for a in found.alerts if isinstance(a, AlertResolved)] == ["way_back"]
+    assert watched.kinds[-1] == "way_back"
+
+
+def test_a_first_champion_without_a_way_back_is_no_alarm(world):
+    world.train("only", 200)
+    world.look()
+    found = Production(world).days(2, 0.1)
+    assert found.alerts == ()
+    assert "No way back: there is no earlier good champion." in found.text
+
+
+def test_without_rollbacks_nobody_asks_for_a_way_back(watched):
+    watched.policy = replace(watched.policy, on_degraded="alert")
+    assert watched.days(1, 0.05).document["way_back"] is None
 
 
 def test_a_source_that_fails_and_a_batch_that_is_broken_cost_only_themselves(watched):
