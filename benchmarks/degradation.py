@@ -107,9 +107,9 @@ def rules() -> dict[str, Alarm]:
 
 def river_rules() -> dict[str, Alarm]:
     drift, binary = "river.drift", "river.drift.binary"
-    names = [(drift, "PageHinkley"), (drift, "ADWIN"), (binary, "DDM"), (binary, "HDDM_A"), (binary, "HDDM_W")]
+    names = [(drift, "PageHinkley"), (drift, "ADWIN"), (binary, "DDM"), (binary, "HDDMA"), (binary, "HDDMW")]
     try:
-        return {f"river {name}": river(module, name) for module, name in names}
+        return {f"river {name}": river(module, name) for module, name in names}  # names as of river 0.26
     except ImportError as error:
         print(f"SKIPPED: river's detectors, because river is not installed ({error}); pip install river\n")
         return {}

@@ -357,6 +357,44 @@ def test_labels_that_arrive_later_are_joined_by_id(tmp_path):
     assert batch.notes == ("1 of 3 labels have no prediction",)
 
 
+def features(batch):
+    """The features of a batch as lists, by column."""
+    pieces = [pa.ipc.open_stream(piece).read_all() for piece in batch.features.batches()]
+    return pa.concat_tables(pieces).to_pydict()
+
+
+def test_rows_with_answers_bring_their_features_too_where_challengers_ask_for_them(tmp_path):
+    answered(tmp_path, tenure=[1, 2, 3], plan=["x", "y", "z"], version=["3", "4", "3"], Churn=["Yes", "No", "Yes"])
+    asked = {"version": "version", "features": True, "ignore": ("id",)}
+    three, four = rows(tmp_path, **asked)
+    assert features(three) == {"tenure": [1, 3], "plan": ["x", "z"]}
+    assert features(four) == {"tenure": [2], "plan": ["y"]}
+    assert three.predictions.labels.tolist() == ["Yes", "No"]
+    assert rows(tmp_path, version="version")[0].features is None
+
+
+def test_rows_without_a_label_are_left_out_of_the_features_as_well(tmp_path):
+    answered(tmp_path, tenure=[1, 2, 3], Churn=["Yes", None, "No"])
+    (batch,) = rows(tmp_path, features=True, ignore=("id",))
+    assert (batch.labels.tolist(), features(batch)) == (["Yes", "No"], {"tenure": [1, 3]})
+
+
+def test_features_of_joined_predictions_stand_in_the_order_of_their_labels(tmp_path):
+    answered(tmp_path / "said", "2025-09-01.csv", tenure=[1, 2, 3])
+    answered(tmp_path / "said", "2025-09-02.csv", id=["d", "e", "f"], tenure=[4, 5, 6])
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "2025-10-01.csv").write_text("id,Churn\nf,Yes\na,No\nz,No\nd,No\nc,\n")
+    (batch,) = rows(tmp_path / "said", labels=str(tmp_path / "labels"), id="id", features=True)
+    assert batch.labels.tolist() == ["Yes", "No", "No"]
+    assert features(batch) == {"tenure": [6, 1, 4]}
+
+
+def test_files_of_answers_without_any_other_column_have_no_features(tmp_path):
+    answered(tmp_path)
+    (batch,) = rows(tmp_path, features=True, ignore=("id",))
+    assert batch.features is None
+
+
 def test_labels_whose_predictions_are_not_there_yet_are_tried_again(tmp_path):
     answered(tmp_path / "said")
     (tmp_path / "labels").mkdir()
