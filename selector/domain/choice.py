@@ -124,7 +124,8 @@ def _nobody(ranking: Ranking, who: str = "nobody") -> str:
 def _by_production(challengers: Sequence[Standing], champion: Standing, case: Case) -> Choice | None:
     """Promote who proved better on the labels of production; the holdout stands in for those, not the other way."""
     live = case.snapshot.live
-    found = [(proof, s) for s in challengers if (proof := live.get(s.digest or "")) and not _stopping(s, lead=False)]
+    free = [s for s in challengers if not _stopping(s, lead=False)]
+    found = [(proof, s) for s in free if (proof := live.get(s.digest or "") or live.get(s.candidate.uri))]
     mine = [(proof, s) for proof, s in found if proof.champion == champion.candidate.number]
     if not mine:
         return None

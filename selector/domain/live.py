@@ -174,11 +174,13 @@ def _stops(gate: Mapping[str, Any]) -> bool:
 
 
 def proofs(challengers: Iterable[LiveChallenger], champion: int | None) -> dict[str, LiveProof]:
-    """Return who proved better than the present champion, by the digest of its files."""
+    """Return who proved better than the present champion, by address and by the digest of its files."""
     if champion is None:
         return {}
     return {
-        one.digest: LiveProof(champion, one.found.lead, one.found.low, one.found.rows)
+        key: LiveProof(champion, one.found.lead, one.found.low, one.found.rows)
         for one in challengers
-        if one.finding == "better" and one.found is not None and one.digest
+        if one.finding == "better" and one.found is not None
+        for key in (one.uri, one.digest)
+        if key
     }

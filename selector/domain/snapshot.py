@@ -42,7 +42,7 @@ class Snapshot:
         at: when the look was made; None where nothing depends on it.
         approvals: what people approved and what has not lapsed since.
         rejected: digests and addresses of models that a person rejected, with who and why.
-        live: who proved better than a champion on production's labels, by content digest.
+        live: who proved better than a champion on production's labels, by address and content digest.
 
     """
 

@@ -163,7 +163,8 @@ def test_only_proofs_against_the_present_champion_count():
     found = LiveLead(0.02, 0.001, 0.04, 1_000, 100.0, 0.8, 0.82)
     sure = LiveChallenger("u", "n", 1, digest="d", found=found, finding="better")
     assert proofs((sure, LiveChallenger("v", "m", 2, digest="e", found=found)), 3) == {
-        "d": LiveProof(3, 0.02, 0.001, 1_000)
+        "u": LiveProof(3, 0.02, 0.001, 1_000),
+        "d": LiveProof(3, 0.02, 0.001, 1_000),
     }
     assert proofs((sure,), None) == {}
 

@@ -271,3 +271,31 @@ def test_a_holdout_that_says_otherwise_is_named(live):
     live.days(1, live.answers["rival"], share=1.0)
     entry = live.world.store.entries("churn", kinds=("decision",))[-1]
     assert any(note.startswith("The holdout says otherwise: there rival leads by -") for note in entry.details["notes"])
+
+
+def test_answers_that_production_gave_are_compared_row_by_row_with_those_of_challengers(live):
+    live.batch(live.answers["rival"], 1.0)
+    said = np.array(["No", "Yes"], dtype=object)[np.array(live.answers["champion"])]
+    said[:5] = "?"
+    (batch,) = live.source.given
+    live.source.given[:] = [replace(batch, predictions=Predictions(said.astype(str)))]
+    found = live.look()
+    (beside,) = found.document["challengers"]
+    assert (beside["rows"], beside["finding"]) == (ROWS - 5, "better")
+    assert beside["value"] == 1.0
+    assert live.world.champion() == live.rival.run_id
+
+
+def test_without_a_holdout_challengers_are_judged_all_the_same(new_world):
+    world = new_world()
+    world.shared_rows = False
+    world.policy = replace(world.policy, trust_logged=True)
+    champion = world.train("champion", 100, metrics={"f1": 0.90})
+    world.look()
+    rival = world.train("rival", 102, seed=7, metrics={"f1": 0.89})
+    world.look()
+    assert world.champion() == champion.run_id
+    live = Live(world, minimum=0.5)
+    live.days(2, world.answers(102, seed=7), share=1.0)
+    assert world.champion() == rival.run_id
+    assert live.decisions()[-1] == "better-in-production"
