@@ -37,7 +37,7 @@ from selector.workflows.monitor_measure import Watching, fetching, measure_batch
 from selector.workflows.monitor_reference import champion_candidate, refer, rules_digest
 from selector.workflows.monitor_way_back import check_due, check_way_back, turned
 from selector.workflows.observe import REIGN_ENDS
-from selector.workflows.select_champion import select
+from selector.workflows.select_champion import Look, select
 
 KINDS = {"degraded": "degraded", "recovered": "recovered", "warning": "warning", "calm": "calm"}
 """The ledger's kind for each turn."""
@@ -55,6 +55,7 @@ class Monitored:
         actions: what was done about a degraded champion, one sentence each.
         acts: the same, as it is kept.
         news: whether anything was read, turned or done.
+        looks: at all candidates, where one was due because of what was found.
 
     """
 
@@ -66,6 +67,7 @@ class Monitored:
     actions: tuple[str, ...] = ()
     acts: tuple[Act, ...] = ()
     news: bool = False
+    looks: tuple[Look, ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -107,7 +109,7 @@ def monitor(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Monitor
         if better and all(look.error is None for look in again):
             with house.lease.hold():
                 house.store.keep_health(setup.model, looked(kept_health(house, setup.model)).to_json())
-        return replace(found, text="\n".join([found.text, *lines]))
+        return replace(found, text="\n".join([found.text, *lines]), looks=again)
     return found
 
 

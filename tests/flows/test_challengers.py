@@ -10,6 +10,7 @@ import pytest
 
 from selector.adapters.production_memory import MemoryCommands, MemoryProduction
 from selector.adapters.scorer_memory import MemoryFeatures
+from selector.domain.events import WakeUp
 from selector.domain.health_alert import AlertRaised, AlertResolved
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.model import STATUS_TAG, Predictions
@@ -17,9 +18,13 @@ from selector.domain.policy import Approval
 from selector.errors import MlflowUnreachableError
 from selector.ports_production import Batch, SourceSpec
 from selector.workflows import approval, by_hand
+from selector.workflows.cycle import Cycle
+from selector.workflows.import_staged import StagedFolders
 from selector.workflows.look import status
 from selector.workflows.monitor import monitor
+from selector.workflows.production_watch import ProductionWatch
 from selector.workflows.replay import replay
+from selector.workflows.sentences import sentence
 from tests.flows.conftest import ROWS
 
 
@@ -299,3 +304,14 @@ def test_without_a_holdout_challengers_are_judged_all_the_same(new_world):
     live.days(2, world.answers(102, seed=7), share=1.0)
     assert world.champion() == rival.run_id
     assert live.decisions()[-1] == "better-in-production"
+
+
+def test_the_service_tells_the_promotion_in_its_sentence(live):
+    cycle = Cycle(live.house, StagedFolders(), production=ProductionWatch(60.0))
+    cycle.turn([WakeUp("start", everything=True)], 0.0)
+    live.batch(live.answers["rival"], 1.0)
+    turn = cycle.turn([], 60.0)
+    assert live.world.champion() == live.rival.run_id
+    assert sentence(turn).startswith("churn: promoted. rival replaces champion (v1): on 2,000 labelled rows")
+    assert "churn: version 1 is" in sentence(turn)
+    assert cycle.turn([], 61.0).looks == ()
