@@ -150,6 +150,7 @@ class Cycle:
         recovered = self._recover(troubles)
         looks = self._look(now, troubles)
         monitored = self._measure(now, troubles, thorough=thorough)
+        looks += tuple(look for found in monitored for look in found.looks)
         return Turn(tuple(wakes), events, imported, looks, recovered, tuple(troubles), monitored)
 
     def _measure(self, now: float, troubles: list[Trouble], *, thorough: bool) -> tuple[Monitored, ...]:
