@@ -120,6 +120,7 @@ def setup(model: str, settings: ModelSettings) -> Setup:
         sources=tuple(s.spec(target, slices, hidden, features=watch.challengers > 0) for s in watch.sources)
         if watch
         else (),
+        keep=settings.keep.rule() if settings.keep else None,
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validat
 from pydantic.json_schema import JsonSchemaValue
 
 from selector.config_gates import ALL, GateSettings
+from selector.config_keep import KeepSettings
 from selector.config_monitor import MonitorSettings
 from selector.config_schedule import ScheduleSettings
 from selector.config_section import Fraction, Section, Words, nothing_given
@@ -18,7 +19,7 @@ from selector.ports import HoldoutSpec
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "": (),
-    "models.*": ("metrics", "export", "keep"),
+    "models.*": ("metrics", "export"),
 }
 """Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
@@ -266,6 +267,11 @@ class ModelSettings(Section):
         description="Which runs of a tuning compete. best: the best trial, and the parent if it logged a model."
         " parent: only the parent. all: every trial.",
         examples=["best"],
+    )
+    keep: KeepSettings | None = Field(
+        default=None,
+        description="How many archived versions stay registered: a number, or the keys below. Default: all of them;"
+        " nothing is ever deleted. See docs/retention.md.",
     )
     schedule: ScheduleSettings | None = Field(
         default=None,

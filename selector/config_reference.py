@@ -29,6 +29,8 @@ _COMMENTED = (
     "models.filter",
     "models.split_by",
     "models.stages",
+    "models.keep.versions",
+    "models.keep.days",
     "state.database",
     *(f"notify.{key}" for key in ("webhook", "secret", "on", "models", "name")),
     "http.hosts",

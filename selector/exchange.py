@@ -91,7 +91,8 @@ class Entry:
 
     Attributes:
         kind: decision, promoted, rolled_back, archived, restored, quarantined, cleared, approved, rejected,
-            foreign_change (of champion), foreign_edit (of anything else), imported, undone, paused, resumed, failed;
+            foreign_change (of champion), foreign_edit (of anything else), imported, undone, paused, resumed, failed,
+            deleted (a version that keep let go; details: what it was);
             of production warning, calm, degraded, recovered, started and ended (a command, or another look);
             of alerts acknowledged and silenced.
         decision: the id that ties entry, plan, tags and report together.

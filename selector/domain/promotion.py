@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-PlanKind = Literal["promotion", "rollback", "mark", "challenger"]
+PlanKind = Literal["promotion", "rollback", "mark", "challenger", "deletion"]
 
 Named = Callable[[int | None], str]
 """Gives a version the name that people read."""
@@ -129,8 +129,34 @@ class LogReport:
         return f"keep the report with run {self.run_id}"
 
 
+@dataclass(frozen=True, slots=True)
+class DeleteVersion:
+    """Delete one registered version for good; its run and the run's files stay. Harmless where it is gone.
+
+    Attributes:
+        seen: imprint of the version when that was decided; any other one, or an alias at it, stops the plan.
+
+    """
+
+    version: int
+    seen: str
+
+    def words(self, named: Named) -> str:
+        """Return the step in words."""
+        return f"delete {named(self.version)}"
+
+
 Step = (
-    CreateModel | CreateVersion | VerifyBytes | MoveAlias | TagVersion | UntagVersion | TagModel | SetStage | LogReport
+    CreateModel
+    | CreateVersion
+    | VerifyBytes
+    | MoveAlias
+    | TagVersion
+    | UntagVersion
+    | TagModel
+    | SetStage
+    | LogReport
+    | DeleteVersion
 )
 
 STEP_KINDS: dict[str, type[Any]] = {
@@ -145,6 +171,7 @@ STEP_KINDS: dict[str, type[Any]] = {
         TagModel,
         SetStage,
         LogReport,
+        DeleteVersion,
     )
 }
 

@@ -19,7 +19,8 @@ from selector.workflows.carry_out import Record, carry_out, recover
 from selector.workflows.case import Case, decided
 from selector.workflows.documents import SCHEMA_VERSION, decision_document
 from selector.workflows.house import House, Setup
-from selector.workflows.observe import REIGN_ENDS, observe
+from selector.workflows.observe import observe
+from selector.workflows.reigns import earlier_champions
 from selector.workflows.report_deed import report_rollback
 from selector.workflows.select_champion import ALL
 
@@ -184,15 +185,6 @@ def roll_back(house: House, setup: Setup, *, to: int | None, dry_run: bool, acto
         "steps": list(in_words(plan)),
     }
     return Done(document, text)
-
-
-def earlier_champions(house: House, registered: RegisteredModel, setup: Setup, left: int | None) -> tuple[int, ...]:
-    """Return versions that were champion before and may serve again, the newest first."""
-    known = [registered.aliases.get(setup.policy.aliases.previous)]
-    for entry in reversed(house.store.entries(setup.model, kinds=tuple(REIGN_ENDS))):
-        known += [entry.version, entry.previous]
-    good = {v.version for v in registered.versions if v.tags.get(STATUS_TAG) not in PUT_ASIDE and v.status == "READY"}
-    return tuple(dict.fromkeys(v for v in known if v is not None and v in good and v != left))
 
 
 def _check_target(registered: RegisteredModel, target: int, left: int) -> None:

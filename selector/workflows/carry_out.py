@@ -13,6 +13,7 @@ from selector.domain.promotion import (
     NEW_VERSION,
     CreateModel,
     CreateVersion,
+    DeleteVersion,
     LogReport,
     MoveAlias,
     Plan,
@@ -23,6 +24,7 @@ from selector.domain.promotion import (
     UntagVersion,
     VerifyBytes,
 )
+from selector.domain.retention import imprint
 from selector.errors import DamagedStateError, ForeignChangeError, LeaseHeldError, MlflowRefusedError, SelectorError
 from selector.ports import Entry
 from selector.workflows.announce import of_entries
@@ -182,6 +184,8 @@ def _entries(house: House, plan: Plan, record: Record, created: int | None) -> t
     )
     if not record.details:
         return (change,)
+    if record.kind == "deleted":  # with all that is needed to register it again by hand
+        return (replace(change, details=record.details),)
     if record.kind == "rejected":  # an answer to an earlier decision, not a decision of its own
         return (replace(change, decision=record.details["decision"], details=record.details),)
     decision = Entry(
@@ -204,6 +208,7 @@ def _failure(house: House, plan: Plan, record: Record, error: SelectorError) -> 
         at=house.clock.now(),
         model=plan.model,
         kind="failed",
+        version=record.version if plan.kind == "deletion" else None,
         actor=record.actor,
         decision=plan.id,
         reason=f"gave up the {plan.kind}: {error.message}",
@@ -258,6 +263,8 @@ def _do_once(house: House, plan: Plan, step: Step) -> None:
             house.registry.set_model_tag(plan.model, step.key, step.value)
         case LogReport():
             _log_report(house, plan, step)
+        case DeleteVersion():
+            _delete(house, plan, step)
 
 
 def _move(house: House, plan: Plan, alias: str, version: int | None, expected: int | None) -> None:
@@ -274,6 +281,25 @@ def _move(house: House, plan: Plan, alias: str, version: int | None, expected: i
     after = _present(house, plan).aliases.get(alias)
     if after != version:
         raise _foreign(plan, alias, version, after)
+
+
+def _delete(house: House, plan: Plan, step: DeleteVersion) -> None:
+    """Delete a version that is still as it was seen; MLflow would take aliases at it along without a word."""
+    registered = _present(house, plan)
+    found = registered.version(step.version)
+    if found is None:
+        return
+    at_it = sorted(alias for alias, version in registered.aliases.items() if version == step.version)
+    changed = f"has the alias {at_it[0]} now" if at_it else "has changed" if imprint(found) != step.seen else ""
+    if plan.model in (paused := house.store.paused()) or "*" in paused:
+        changed = "belongs to a model that is paused"
+    if changed:
+        raise ForeignChangeError(
+            f"version {step.version} of {plan.model!r} {changed}", advice="it stays; the next look decides anew"
+        )
+    house.registry.delete_version(plan.model, step.version)
+    if _present(house, plan).version(step.version) is not None:
+        raise MlflowRefusedError(f"version {step.version} of {plan.model!r} is still there after MLflow deleted it")
 
 
 def _foreign(plan: Plan, alias: str, expected: int | None, found: int | None) -> ForeignChangeError:

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 FIRST_RETRY = 5.0
 LONGEST_RETRY = 600.0
+RETENTION_EVERY = 86_400.0
+"""Archived versions grow old without any hint; so often the models that `keep` something are looked at anyway."""
+
 ACTOR = "daemon"
 
 
@@ -113,6 +116,7 @@ class Cycle:
     agenda: Agenda = field(default_factory=Agenda)
     production: ProductionWatch = field(default_factory=ProductionWatch)
     recovered: bool = False
+    retention_at: float | None = None
 
     def __post_init__(self) -> None:
         """Take note of what we change ourselves: it is no news."""
@@ -121,7 +125,7 @@ class Cycle:
     @property
     def next_at(self) -> float | None:
         """Return when there is something to do although no hint comes; None where there is nothing."""
-        due = (self.agenda.next, self.staged.next_at, self.production.next_at)
+        due = (self.agenda.next, self.staged.next_at, self.production.next_at, self.retention_at)
         return min((at for at in due if at is not None), default=None)
 
     def start_over(self) -> None:
@@ -143,6 +147,7 @@ class Cycle:
         if any(w.everything for w in wakes):
             self.agenda.add(known, now)
         self.agenda.add((m for w in wakes for m in w.models), now)
+        self._retain(now)
         if any(w.everything or w.source == "staging" for w in wakes):
             self.staged.look_again()
         imported = self._stage(now, troubles)
@@ -152,6 +157,13 @@ class Cycle:
         monitored = self._measure(now, troubles, thorough=thorough)
         looks += tuple(look for found in monitored for look in found.looks)
         return Turn(tuple(wakes), events, imported, looks, recovered, tuple(troubles), monitored)
+
+    def _retain(self, now: float) -> None:
+        """Look once a day at the models whose archived versions do not stay for ever."""
+        models = [name for name, setup in self.house.setups.items() if setup.keep is not None]
+        if models and (self.retention_at is None or self.retention_at <= now):
+            self.agenda.add(models, now)
+            self.retention_at = now + RETENTION_EVERY
 
     def _measure(self, now: float, troubles: list[Trouble], *, thorough: bool) -> tuple[Monitored, ...]:
         if thorough:

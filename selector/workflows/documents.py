@@ -152,8 +152,9 @@ def version_document(registered: RegisteredModel | None, number: int | None, nam
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
-    """Return one line of the `history` document; a decision that changed nothing is told by its verdict."""
+    """Return one line of the `history` document; a decision is told by its verdict, a deletion with what it was."""
     verdict = entry.details.get("verdict") if entry.kind == "decision" else None
+    gone = {"was": dict(entry.details)} if entry.kind == "deleted" else {}
     return {
         "at": entry.at.isoformat(),
         "model": entry.model,
@@ -163,4 +164,5 @@ def entry_document(entry: Entry) -> dict[str, Any]:
         "actor": entry.actor,
         "decision": entry.decision,
         "reason": entry.reason,
+        **gone,
     }

@@ -12,6 +12,7 @@ from selector.domain.family import Family
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.model import RegisteredModel, Run
 from selector.domain.policy import Policy
+from selector.domain.retention import Keep
 from selector.errors import UsageError
 from selector.ports import (
     Clock,
@@ -67,6 +68,7 @@ class Setup:
         seen: what was read together with other models; None where it has to be read.
         monitor: how production is watched; None where it is not.
         sources: where production metrics come from.
+        keep: how many archived versions stay; None: all of them.
 
     """
 
@@ -82,6 +84,7 @@ class Setup:
     seen: Seen | None = None
     monitor: MonitorPolicy | None = None
     sources: tuple[SourceSpec, ...] = ()
+    keep: Keep | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from selector.domain.health import WayBack
 from selector.domain.model import RegisteredModel, Unscorable
 from selector.errors import MlflowUnreachableError, SelectorError
 from selector.ports import Entry, Features, ScoreJob
-from selector.workflows.by_hand import earlier_champions
 from selector.workflows.fingerprint import model_bytes
 from selector.workflows.house import House, Setup
+from selector.workflows.reigns import earlier_champions
 
 EVERY = 86_400.0
 AGAIN = 3_600.0

@@ -12,6 +12,7 @@ from selector.domain.model import LEASE_TAG, Candidate, RegisteredModel
 from selector.domain.plans import in_words
 from selector.domain.promotion import NEW_VERSION, Plan
 from selector.domain.ranking import Reason, Standing
+from selector.domain.retention import Retention
 from selector.domain.verdict import Decision
 from selector.errors import LeaseHeldError, MlflowUnreachableError, SelectorError
 from selector.ports import Entry
@@ -26,6 +27,8 @@ from selector.workflows.heard import BY_TAG, record_approval
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, Observed, observe
 from selector.workflows.rejection import reject
+from selector.workflows.retention import delete_expired, retention_document, would_delete
+from selector.workflows.retention import in_words as deletions
 from selector.workflows.together import FEW, ReadOnce
 
 ALL = "*"
@@ -109,7 +112,7 @@ def _look_and_write(house: House, setup: Setup, actor: str) -> Look:
     case = _case(house, setup, actor, None)
     idle = _put_off(case)
     if idle is not None:
-        return idle
+        return _tidied(case, idle, held=False)
     with house.lease.hold():
         before = case.observed.snapshot.registered
         # What is only written down in our own ledger needs no second look at MLflow; what is written there does.
@@ -189,9 +192,48 @@ def _write(case: Case) -> Look:
     if moved := _foreign(case):
         case.house.store.put(of_entries(case.house, moved), moved)
     _record_answers(case)
-    if _is_old_news(case):
-        return _unchanged(case.decision, case.observed)
-    return _act(case, case.plan())
+    old = _is_old_news(case)
+    done = _unchanged(case.decision, case.observed) if old else _act(case, case.plan())
+    return _tidied(case, done, held=True)
+
+
+def _tidied(case: Case, done: Look, *, held: bool) -> Look:
+    """Delete the versions that `keep` lets go, and look again, for they may have been candidates.
+
+    What was decided before stands, whatever becomes of the deletions.
+    """
+    house, setup = case.house, case.setup
+    if setup.keep is None or setup.shadow or _paused(house, setup.model) is not None:
+        return done
+    try:
+        seen = house.registry.registered_model(setup.model) if held else case.observed.snapshot.registered
+        deleted = delete_expired(house, setup, seen, held=held, actor=case.actor)
+        document = done.document | {"retention": retention_document(deleted.due, deleted.done)}
+        if not deleted.done:
+            return replace(done, document=document)
+        again = _again(case, held=held)
+    except LeaseHeldError:
+        raise
+    except SelectorError as error:
+        return replace(done, error=error, document=done.document | {"error": error.message, "advice": error.advice})
+    best = again if again is not None and again.decision and again.decision.verdict == "promoted" else done
+    numbers = ", ".join(str(fate.version.version) for fate in deleted.done)
+    text = f"{best.text} Deleted version{'' if len(deleted.done) == 1 else 's'} {numbers}."
+    steps = (*best.steps, *deletions(deleted.done))
+    return replace(
+        best, document=best.document | {"retention": document["retention"]}, text=text, steps=steps, news=True
+    )
+
+
+def _again(case: Case, *, held: bool) -> Look | None:
+    """Look once more; None where somebody else writes just now, who looks as well."""
+    setup = _fresh(case.house, case.setup)
+    if held:
+        return look(case.house, setup, dry_run=False, actor=case.actor)
+    try:
+        return _look_and_write(case.house, setup, case.actor)
+    except LeaseHeldError:
+        return None
 
 
 def _case(house: House, setup: Setup, actor: str, answer: Answer | None) -> Case:
@@ -289,8 +331,11 @@ def _unchanged(decision: Decision, observed: Observed) -> Look:
 def _looked(case: Case, plan: Plan | None) -> Look:
     """Say what would be done: a dry run, a shadow, or a paused model."""
     decision, paused = case.decision, _paused(case.house, case.setup.model)
-    steps = in_words(plan) if plan else ()
+    due = would_delete(case, plan) if paused is None else Retention()
+    steps = (*(in_words(plan) if plan else ()), *deletions(due.deleted))
     document = decision_document(decision, created=None, report=None, dry_run=True) | {"steps": list(steps)}
+    if case.setup.keep is not None:
+        document |= {"retention": retention_document(due, due.deleted)}
     why = f" (paused: {paused})" if paused is not None else " (shadow)" if case.setup.shadow else ""
     text = f"{decision.model}: would be {decision.verdict.replace('_', ' ')}{why}. {decision.reason}"
     return Look(decision.model, decision, document, text, steps=steps)

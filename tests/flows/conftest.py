@@ -18,6 +18,7 @@ from selector.adapters.store_memory import MemoryStore
 from selector.domain.metric import metric
 from selector.domain.model import LoggedModel, Run, Truth
 from selector.domain.policy import Policy
+from selector.domain.retention import Keep
 from selector.ports import HoldoutSpec
 from selector.workflows import by_hand, select_champion
 from selector.workflows.house import House, Setup
@@ -34,6 +35,7 @@ class World:
     policy: Policy = field(default_factory=lambda: Policy(metric("f1", average="binary")))
     shared_rows: bool = True
     shadow: bool = False
+    keep: Keep | None = None
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: MemoryClock = field(default_factory=MemoryClock)
@@ -52,6 +54,7 @@ class World:
             experiments=("exp",),
             holdout=HoldoutSpec("rows", "Churn", "Yes") if self.shared_rows else None,
             shadow=self.shadow,
+            keep=self.keep,
         )
         return House(
             registry=self.registry,
