@@ -40,10 +40,12 @@ class Keep:
     days: float | None = None
 
     def words(self) -> str:
-        """Return what is kept: "the newest 10 and those of the last 90 days"."""
-        newest = f"the newest {self.versions}" if self.versions is not None else ""
+        """Return what is kept: "the newest 10 and those of the last 90 days are kept"."""
+        newest = "the newest one" if self.versions == 1 else f"the newest {self.versions}"
         young = f"those of the last {self.days:g} days" if self.days is not None else ""
-        return " and ".join(part for part in (newest, young) if part)
+        if self.versions is not None and not young:
+            return f"{newest} {'is' if self.versions == 1 else 'are'} kept"
+        return f"{newest} and {young} are kept" if self.versions is not None else f"{young} are kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def expire(registered: RegisteredModel, champion_alias: str, keep: Keep, past: P
         if needed:
             kept.append(Fate(version, needed))
         else:
-            deleted.append(Fate(version, f"was archived {_since(version, past, now)}; {keep.words()} are kept"))
+            deleted.append(Fate(version, f"was archived {_since(version, past, now)}; {keep.words()}"))
     others = [v for v in registered.versions if v not in archived]
     kept += [Fate(v, "is not archived") for v in sorted(others, key=lambda v: v.version, reverse=True)]
     return Retention(tuple(deleted), tuple(kept))
@@ -159,7 +161,7 @@ def _within(version: ModelVersion, place: int, keep: Keep, past: Past, now: date
 def _since(version: ModelVersion, past: Past, now: datetime) -> str:
     since = past.archived_at[version.version]
     days = (now - since).days
-    return f"on {since:%Y-%m-%d}, {days} day{'' if days == 1 else 's'} ago"
+    return f"on {since:%Y-%m-%d}, " + ("today" if not days else f"{days} day{'' if days == 1 else 's'} ago")
 
 
 def imprint(version: ModelVersion) -> str:
