@@ -47,8 +47,35 @@ class Outbox(Protocol):
         """Take note that it was not sent, and when to try again."""
         ...
 
-    def given_up(self, rows: Sequence[Waiting], state: str, error: str) -> None:
-        """Take note that rows will never be sent: dead where that is a loss, merged where others say the same."""
+    def given_up(self, rows: Sequence[Waiting], state: str, error: str, entries: Sequence[Entry] = ()) -> None:
+        """Take note that rows will never be sent: dead where that is a loss, merged where others say the same.
+
+        Args:
+            rows: those that were sent or given up already stay as they are.
+            state: dead or merged.
+            error: why.
+            entries: none, or one for each row. It is appended to the ledger in the same transaction, and only where
+                the row was still waiting, so that a row is written down once whoever gives it up.
+
+        """
+        ...
+
+    def overtook(self, row: Waiting) -> bool:
+        """Tell whether a later notice of the same model was sent through the same channel."""
+        ...
+
+    def prune(self, sent_before: datetime, dead_before: datetime, most: int) -> int:
+        """Remove rows that ended, and the texts of notices that have no row any more. Their keys stay known for ever.
+
+        Args:
+            sent_before: rows of notices made before then go where they were sent or merged.
+            dead_before: the same for those that were given up.
+            most: so many rows and texts at one go, in one transaction.
+
+        Returns:
+            How many were removed; less than `most` where nothing is left to remove.
+
+        """
         ...
 
     def counts(self) -> Mapping[str, int]:

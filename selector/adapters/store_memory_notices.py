@@ -27,6 +27,7 @@ class MemoryNotices:
         self._clock = clock
         self._notices: dict[str, tuple[Notice, datetime]] = {}
         self._kept: set[str] = set()
+        self._pruned: set[str] = set()
         self._rows: dict[tuple[str, str], Waiting] = {}
         self._ended: dict[tuple[str, str], str] = {}
         self._boards: dict[str, str] = {}
@@ -42,7 +43,7 @@ class MemoryNotices:
         with self._lock:
             self.append(entries)
             for notice in kept:
-                if notice.key not in self._notices:
+                if notice.key not in self._notices and notice.key not in self._pruned:
                     self._notices[notice.key] = (notice, self._now())
                     self._kept.add(notice.key)
 
@@ -95,10 +96,40 @@ class MemoryNotices:
             if present is not None:
                 self._keep(replace(present, next_at=next_at, error=error))
 
-    def given_up(self, rows: Sequence[Waiting], state: str, error: str) -> None:
-        """Take note that rows will never be sent."""
-        for row in rows:
-            self._end(row, state, error)
+    def given_up(self, rows: Sequence[Waiting], state: str, error: str, entries: Sequence[Entry] = ()) -> None:
+        """Take note that rows will never be sent, with the ledger entry of each that still waited."""
+        with self._lock:
+            waiting = [self._present(row) is not None for row in rows]
+            self.append([entry for entry, was in zip(entries, waiting, strict=False) if was])
+            for row in rows:
+                self._end(row, state, error)
+
+    def overtook(self, row: Waiting) -> bool:
+        """Tell whether a later notice of the same model was sent through the same channel."""
+        order = list(self._notices)
+        return any(
+            one.channel == row.channel
+            and one.notice.model == row.notice.model
+            and order.index(one.notice.key) > order.index(row.notice.key)
+            for at, one in self._rows.items()
+            if self._ended.get(at) == "sent"
+        )
+
+    def prune(self, sent_before: datetime, dead_before: datetime, most: int) -> int:
+        """Remove rows that ended, and the texts of notices that have no row any more; the keys stay."""
+        with self._lock:
+            self._kept -= {key for key in self._kept if self._notices[key][1] < sent_before}
+            before = {"sent": sent_before, "merged": sent_before, "dead": dead_before}
+            old = [at for at, state in self._ended.items() if self._rows[at].made_at < before[state]][:most]
+            for at in old:
+                del self._rows[at], self._ended[at]
+            used = self._kept | {key for key, _ in self._rows}
+            bare = [key for key, (_, made) in self._notices.items() if made < sent_before and key not in used]
+            bare = bare[: most - len(old)]
+            for key in bare:
+                del self._notices[key]
+            self._pruned.update(bare)
+            return len(old) + len(bare)
 
     def counts(self) -> Mapping[str, int]:
         """Return how many rows there are in each state."""

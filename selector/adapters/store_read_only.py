@@ -110,6 +110,10 @@ class ReadOnlyStore:
         """Return the store's answer."""
         return self._store.counts()
 
+    def overtook(self, row: Waiting) -> bool:
+        """Return the store's answer."""
+        return self._store.overtook(row)
+
     def boards(self, model: str | None = None) -> Mapping[str, Mapping[str, Any]]:
         """Return the store's answer."""
         return self._store.boards(model)
@@ -128,6 +132,7 @@ class ReadOnlyStore:
     sent = _refusing("deliver a notice")
     failed = _refusing("deliver a notice")
     given_up = _refusing("give a notice up")
+    prune = _refusing("remove old notices")
     keep_board = _refusing("keep alerts")
 
     def describe(self) -> str:

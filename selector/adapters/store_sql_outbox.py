@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, func, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, delete, exists, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from selector.adapters.store_records import index_key, notice_of, notice_record, utc_text
@@ -85,10 +85,33 @@ class SqlOutbox:
         """Take note that it was not sent, and when to try again."""
         self._update(row, {"next_at": utc_text(next_at), "last_error": _text(error)})
 
-    def given_up(self, rows: Sequence[Waiting], state: str, error: str) -> None:
-        """Take note that rows will never be sent."""
-        for row in rows:
-            self._update(row, {"state": state, "last_error": _text(error)})
+    def given_up(self, rows: Sequence[Waiting], state: str, error: str, entries: Sequence[Entry] = ()) -> None:
+        """Take note that rows will never be sent, with the ledger entry of each that still waited."""
+        values = {"state": state, "last_error": _text(error)}
+        with self._database.writing() as connection:
+            ended = [_changed(connection, row, values) == 1 for row in rows]
+            append_within(connection, [e for e, done in zip(entries, ended, strict=False) if done], self._database)
+
+    def overtook(self, row: Waiting) -> bool:
+        """Tell whether a later notice of the same model was sent through the same channel."""
+        mine = select(outbox.c.seq).where(outbox.c.key == index_key(row.notice.key)).scalar_subquery()
+        later = select(deliveries.c.seq).join(outbox, outbox.c.key == deliveries.c.key)
+        later = later.where(deliveries.c.state == "sent", deliveries.c.channel == index_key(row.channel))
+        later = later.where(outbox.c.model == index_key(row.notice.model), outbox.c.seq > mine).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(later).first() is not None
+
+    def prune(self, sent_before: datetime, dead_before: datetime, most: int) -> int:
+        """Remove rows that ended, and the texts of notices that have no row any more; the keys stay."""
+        sent, dead = utc_text(sent_before), utc_text(dead_before)
+        with self._database.writing() as connection:
+            # First: what still waited to be shared out would go a second time to a channel whose row is gone.
+            forgotten = and_(outbox.c.state == "waiting", outbox.c.created_at < sent)
+            connection.execute(update(outbox).where(forgotten).values(state="old"))
+            gone = connection.execute(delete(deliveries).where(deliveries.c.seq.in_(_ended(sent, dead, most)))).rowcount
+            bare = outbox.c.seq.in_(_bare(sent, most - gone))
+            emptied = update(outbox).where(bare).values(state="pruned", record="", model="", kind="")
+            return gone + connection.execute(emptied).rowcount
 
     def counts(self) -> Mapping[str, int]:
         """Return how many rows there are in each state."""
@@ -97,10 +120,8 @@ class SqlOutbox:
             return {state: int(count) for state, count in connection.execute(query)}
 
     def _update(self, row: Waiting, values: Mapping[str, Any], *more: ColumnElement[bool]) -> int:
-        mine = (deliveries.c.key == index_key(row.notice.key), deliveries.c.channel == index_key(row.channel))
-        query = update(deliveries).where(*mine, deliveries.c.state == "waiting", *more).values(**values)
         with self._database.writing() as connection:
-            return connection.execute(query).rowcount
+            return _changed(connection, row, values, *more)
 
     def _rows(self, *which: ColumnElement[bool], most: int | None = None) -> tuple[Waiting, ...]:
         joined = select(*_ROW).join(outbox, outbox.c.key == deliveries.c.key).where(*which)
@@ -135,6 +156,29 @@ def put_within(connection: Connection, notices: Sequence[Notice], now: str) -> N
             "created_at": now,
         }
         _insert_new(connection, outbox, row)
+
+
+def _changed(connection: Connection, row: Waiting, values: Mapping[str, Any], *more: ColumnElement[bool]) -> int:
+    """Change a row that still waits; return how many that were, 0 or 1."""
+    mine = (deliveries.c.key == index_key(row.notice.key), deliveries.c.channel == index_key(row.channel))
+    query = update(deliveries).where(*mine, deliveries.c.state == "waiting", *more).values(**values)
+    return connection.execute(query).rowcount
+
+
+def _ended(sent: str, dead: str, most: int) -> Select[Any]:
+    """Return which rows can go: those that were sent or given up long ago."""
+    old = or_(
+        and_(deliveries.c.state.in_(("sent", "merged")), deliveries.c.created_at < sent),
+        and_(deliveries.c.state == "dead", deliveries.c.created_at < dead),
+    )
+    return select(deliveries.c.seq).where(old).order_by(deliveries.c.seq).limit(most)
+
+
+def _bare(sent: str, most: int) -> Select[Any]:
+    """Return which notices have no row any more; `next_at` is when a notice was made, and is in the index."""
+    done = (outbox.c.state.in_(("shared", "old")), outbox.c.next_at < sent)
+    used = exists().where(deliveries.c.key == outbox.c.key)
+    return select(outbox.c.seq).where(*done, ~used).order_by(outbox.c.seq).limit(most)
 
 
 def _delivery(key: str, channel: str, made_at: str) -> dict[str, Any]:

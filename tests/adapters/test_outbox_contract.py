@@ -123,6 +123,101 @@ def test_what_was_sent_stays_sent_whatever_comes_later(store):
     assert dict(store.counts()) == {"sent": 1}
 
 
+def lost(reason="refused"):
+    return Entry(at=NOON, model="churn", kind="not_delivered", reason=reason)
+
+
+def test_what_is_given_up_is_in_the_ledger_once_whoever_gives_it_up(store):
+    shared(store, "k1", "k2")
+    rows = store.waiting("a")
+    store.given_up(rows[:1], "dead", "404", [lost("first")])
+    store.given_up(rows, "dead", "404", [lost("again"), lost("second")])
+    store.given_up(rows, "dead", "404", [lost("again"), lost("again")])
+    assert [entry.reason for entry in store.entries(kinds=("not_delivered",))] == ["first", "second"]
+    assert store.verify() == 2
+
+
+def test_a_row_whose_entry_cannot_be_written_is_not_given_up(store):
+    shared(store, "k1")
+    with pytest.raises(TypeError):
+        store.given_up(store.waiting("a"), "dead", "404", [replace(lost(), details={"x": object()})])
+    assert (len(store.waiting("a")), store.entries()) == (1, ())
+
+
+def test_a_row_was_overtaken_where_a_later_notice_of_its_model_was_sent_through_its_channel(store):
+    store.put([notice("k1"), notice("k2"), notice("k3", model="fraud"), notice("k4")])
+    store.share_out({key: ["a", "b"] for key in ("k1", "k2", "k3", "k4")}, complete=True, oldest=LONG_AGO)
+    first, second, other, last = store.waiting("a")
+    store.sent(other)
+    store.sent(store.waiting("b")[3])
+    assert not store.overtook(first)
+    store.sent(second)
+    assert (store.overtook(first), store.overtook(last)) == (True, False)
+
+
+def pruned(store, most=100, *, sent=NOON + timedelta(seconds=1), dead=NOON + timedelta(seconds=1)):
+    return store.prune(sent, dead, most)
+
+
+def test_what_ended_is_removed_when_it_is_old_enough_and_what_waits_never(store):
+    shared(store, "sent", "dead", "merged", "waiting")
+    sent, dead, merged, _ = store.waiting("a")
+    store.sent(sent)
+    store.given_up([dead], "dead", "404")
+    store.given_up([merged], "merged", "the same")
+    assert pruned(store, sent=NOON, dead=NOON) == 0
+    assert pruned(store, dead=NOON) == 4  # two rows, and the texts of both
+    assert dict(store.counts()) == {"dead": 1, "waiting": 1}
+    assert [row.notice.key for row in store.unsent()] == ["dead", "waiting"]
+    assert pruned(store) == 2
+    assert dict(store.counts()) == {"waiting": 1}
+    assert [row.notice for row in store.waiting("a")] == [notice("waiting")]
+    assert pruned(store) == 0
+
+
+def test_a_key_whose_row_was_removed_is_not_sent_again(store):
+    shared(store, "k1")
+    store.sent(store.waiting("a")[0])
+    assert pruned(store) == 2
+    shared(store, "k1")
+    assert (store.notices(), store.waiting("a"), dict(store.counts())) == ((), (), {})
+    shared(store, "k2")
+    assert [row.notice.key for row in store.waiting("a")] == ["k2"]
+
+
+def test_rows_are_removed_in_bounded_steps(store):
+    keys = [f"k{number}" for number in range(7)]
+    shared(store, *keys)
+    for row in store.waiting("a"):
+        store.sent(row)
+    assert [pruned(store, 4) for _ in range(5)] == [4, 4, 4, 2, 0]
+    assert dict(store.counts()) == {}
+
+
+def test_what_one_channel_has_and_another_is_still_to_get_is_not_removed(store):
+    shared(store, "k1", channels=["a"], complete=False)
+    store.sent(store.waiting("a")[0])
+    assert pruned(store, sent=NOON) == 0
+    store.share_out({"k1": ["a", "b"]}, complete=True, oldest=LONG_AGO)
+    assert (store.waiting("a"), len(store.waiting("b"))) == ((), 1)
+    assert pruned(store) == 1  # the row of the one that has it; the text is needed
+    assert [row.notice for row in store.waiting("b")] == [notice("k1")]
+
+
+def test_a_notice_that_nobody_shared_out_is_removed_too(store):
+    store.put([notice()])
+    assert pruned(store) == 1
+    assert (store.notices(), pruned(store)) == ((), 0)
+
+
+def test_a_notice_that_was_never_shared_out_among_all_is_not_sent_again_to_the_one_who_has_it(store):
+    shared(store, "k1", channels=["a"], complete=False)
+    store.sent(store.waiting("a")[0])
+    assert pruned(store) == 2
+    store.share_out({"k1": ["a", "b"]}, complete=True, oldest=LONG_AGO)
+    assert (store.waiting("a"), store.waiting("b")) == ((), ())
+
+
 def test_notices_and_the_entries_they_tell_of_are_kept_together_or_not_at_all(store):
     good = Entry(at=NOON, model="churn", kind="foreign_change")
     store.put([notice()], [good])
@@ -198,6 +293,7 @@ def test_what_is_opened_for_reading_shows_alerts_and_notices_and_changes_none(tm
             lambda: store.sent(row),
             lambda: store.failed(row, NOON, ""),
             lambda: store.given_up([row], "dead", ""),
+            lambda: store.prune(NOON, NOON, 1),
             lambda: store.keep_board("churn", {}, None),
         ):
             with pytest.raises(SelectorError, match="read only"):
