@@ -94,7 +94,8 @@ class Entry:
             foreign_change (of champion), foreign_edit (of anything else), imported, undone, paused, resumed, failed,
             deleted (a version that keep let go; details: what it was);
             of production warning, calm, degraded, recovered, started and ended (a command, or another look);
-            of alerts acknowledged and silenced.
+            of alerts acknowledged and silenced; not_delivered (a notice that was given up; details: which, and
+            through which channel).
         decision: the id that ties entry, plan, tags and report together.
         details: plain JSON values; for a decision its whole record.
 

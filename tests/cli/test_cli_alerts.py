@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from selector.adapters.clock_system import SystemClock
 from selector.adapters.store_sql import open_store
 from selector.domain.alerts import AlertRules, Board, Trouble, alert_id, fire, tell
-from selector.exchange import Notice
+from selector.exchange import Delivery, Notice
+from selector.workflows.deliver import deliver, share_out
 
-NOW = datetime.now(UTC)
 ID = alert_id("churn", "degraded")
 
 
@@ -24,12 +25,18 @@ def state(folder):
 
 
 @pytest.fixture
-def firing(folder):
+def now():
+    """The time of the test itself: the program asks the computer's clock, and a long test run may last for hours."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture
+def firing(folder, now):
     board = Board("churn")
     for kind in ("degraded", "missing_data"):
-        trouble = Trouble("f1", f"{kind} now", "0.61, wanted 0.75", NOW, NOW - timedelta(hours=3))
+        trouble = Trouble("f1", f"{kind} now", "0.61, wanted 0.75", now, now - timedelta(hours=3))
         board = fire(board, kind, trouble)
-    board, _ = tell(board, NOW, AlertRules())
+    board, _ = tell(board, now, AlertRules())
     with state(folder) as store:
         store.keep_board("churn", board.to_json(), None)
     return folder
@@ -102,15 +109,40 @@ def test_a_model_without_alerts_may_be_acknowledged_to_no_effect(run, folder):
     assert (result.exit_code, "nothing to acknowledge" in result.stdout) == (0, True)
 
 
-def test_what_was_not_delivered_is_listed_with_its_reason(run, folder):
+def test_what_was_not_delivered_is_listed_with_its_reason(run, folder, now):
     notices = [Notice(key=key, model="churn", kind="promoted", title=f"title {key}", body="") for key in "12"]
     with state(folder) as store:
         store.put(notices)
-        store.share_out({"1": ["hook"], "2": ["mail"]}, complete=True, oldest=NOW - timedelta(days=1))
-        store.failed(store.waiting("hook")[0], NOW, "it answered 503")
+        store.share_out({"1": ["hook"], "2": ["mail"]}, complete=True, oldest=now - timedelta(days=1))
+        store.failed(store.waiting("hook")[0], now, "it answered 503")
         store.given_up(store.waiting("mail"), "dead", "no such user")
     text = run("alerts", "list").stdout
     assert "title 1: waits for hook (it answered 503)" in text
     assert "title 2: was never delivered to mail (no such user)" in text
     given_up = [one["given_up"] for one in json.loads(run("alerts", "list", "--json").stdout)["undelivered"]]
     assert given_up == [False, True]
+
+
+class Refusing:
+    """A channel that never takes anything."""
+
+    name = "hook"
+
+    def takes(self, notice):
+        return True
+
+    def send(self, notice):
+        return Delivery("refused", "it answered 404")
+
+
+def test_what_is_given_up_is_in_the_history_once(run, folder):
+    with state(folder) as store:
+        store.put([Notice(key="1", model="churn", kind="promoted", title="v9 is champion", body="")])
+        for _ in range(2):
+            share_out(store, [Refusing()], SystemClock(), complete=True)
+            deliver(store, [Refusing()], SystemClock())
+    text = run("history", "churn").stdout
+    assert text.count("not delivered") == 1
+    assert "v9 is champion was never delivered to hook: it answered 404" in " ".join(text.split())
+    (entry,) = json.loads(run("history", "--json").stdout)["entries"]
+    assert (entry["kind"], entry["model"]) == ("not_delivered", "churn")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from selector.adapters.clock_memory import MemoryClock
 from selector.adapters.store_memory import MemoryStore
 from selector.adapters.store_sql import open_store
-from selector.exchange import Delivery, Notice
-from selector.workflows.deliver import deliver, share_out, wait_after
+from selector.exchange import Delivery, Entry, Notice
+from selector.workflows.deliver import deliver, failing_for, share_out, wait_after
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SENT, LATER, REFUSED = Delivery("sent"), Delivery("later", "503"), Delivery("refused", "404")
@@ -168,6 +168,112 @@ def test_what_a_receiver_never_takes_stops_only_its_own_model(store, clock):
         go(store, clock, channel)
         clock.advance(20.0)
     assert len(channel.got) >= 19
+
+
+def refusing(*keys):
+    return lambda notice: LATER if notice.key in keys else SENT
+
+
+@pytest.mark.parametrize("refused", [("1",), ("1", "2")])
+def test_what_is_refused_for_an_hour_is_overtaken_and_those_behind_it_keep_their_order(store, clock, refused):
+    channel = Channel(answer=refusing(*refused))
+    put(store, *"1234")
+    until_quiet(store, clock, channel, hours=0.9)
+    assert channel.got == []
+    until_quiet(store, clock, channel, hours=0.9 * len(refused))
+    assert channel.got == [key for key in "1234" if key not in refused]
+    assert [row.notice.key for row in store.waiting("hook")] == list(refused)
+
+
+def test_what_was_overtaken_once_holds_up_nothing_that_comes_later_and_is_still_tried(store, clock):
+    channel = Channel(answer=refusing("1"))
+    put(store, "1", "2")
+    until_quiet(store, clock, channel, hours=2)
+    go(store, clock, channel)  # it fails now, and is not due for minutes
+    put(store, "3")
+    assert go(store, clock, channel).failed == 0
+    assert channel.got == ["2", "3"]
+    tried = channel.tries.count("1")
+    until_quiet(store, clock, channel, hours=1)
+    assert channel.tries.count("1") > tried
+    channel.answer = SENT
+    until_quiet(store, clock, channel)
+    assert channel.got == ["2", "3", "1"]
+
+
+def test_nothing_is_overtaken_while_the_channel_is_away_however_long(store, clock):
+    channel = Channel(answer=LATER)
+    put(store, *"123")
+    put(store, "other", model="fraud")
+    until_quiet(store, clock, channel, hours=10)
+    channel.answer = SENT
+    put(store, "4")
+    until_quiet(store, clock, channel)
+    assert [key for key in channel.got if key != "other"] == list("1234")
+
+
+def test_a_way_that_is_open_again_for_another_model_does_not_change_the_order(store, clock):
+    channel = Channel(answer=LATER)
+    put(store, *"12")
+    until_quiet(store, clock, channel, hours=3)
+    channel.answer = SENT
+    put(store, "other", model="fraud")
+    go(store, clock, channel)
+    assert channel.got[0] == "other"
+    until_quiet(store, clock, channel)
+    assert channel.got == ["other", "1", "2"]
+
+
+def test_an_old_notice_that_never_failed_itself_is_not_overtaken_for_one_failure(store, clock):
+    answers = {"1": SENT, "2": LATER}
+    channel = Channel(answer=LATER)
+    put(store, *"123")
+    until_quiet(store, clock, channel, hours=0.9)
+    clock.advance(3 * 3600.0)
+    channel.answer = lambda notice: answers.pop(notice.key, SENT)
+    until_quiet(store, clock, channel)
+    assert channel.got == list("123")
+
+
+def test_the_time_of_failing_follows_from_the_attempts():
+    assert failing_for(0, "k", "hook") == failing_for(1, "k", "hook") == timedelta(0)
+    assert failing_for(11, "k", "hook") < timedelta(hours=1) < failing_for(15, "k", "hook")
+
+
+def not_delivered(store):
+    return store.entries(kinds=("not_delivered",))
+
+
+def test_what_is_given_up_is_in_the_ledger_with_channel_reason_and_decision(store, clock):
+    store.append([Entry(at=NOON, model="churn", kind="decision", decision="D7")])
+    put(store, "promoted-D7", "promoted-0123", "alert:churn:degraded:1:fired")
+    why = Delivery("refused", "404 at https://hooks.example.org/x?token=abc123")
+    go(store, clock, Channel(answer=why))
+    entries = not_delivered(store)
+    assert [(e.at, e.model, e.decision) for e in entries] == [(NOON, "churn", "D7"), *[(NOON, "churn", None)] * 2]
+    assert entries[0].reason.startswith("title of promoted-D7 was never delivered to hook: 404 at ")
+    assert "abc123" not in entries[0].reason
+    assert dict(entries[0].details) == {"notice": "promoted-D7", "about": "promoted", "channel": "hook", "attempts": 1}
+
+
+def test_two_who_give_a_notice_up_at_once_write_it_down_once(store, clock):
+    put(store, "1")
+    other = Channel(answer=REFUSED)
+
+    def meanwhile(notice):
+        clock.advance(61.0)
+        deliver(store, [other], clock)
+        return REFUSED
+
+    go(store, clock, Channel(answer=meanwhile))
+    assert (other.tries, len(not_delivered(store))) == (["1"], 1)
+
+
+def test_what_others_say_as_well_is_no_loss_and_not_in_the_ledger(store, clock):
+    put(store, "alert:churn:degraded:1:fired", "alert:churn:degraded:2:repeat")
+    go(store, clock, Channel())
+    assert dict(store.counts()) == {"merged": 1, "sent": 1}
+    assert store.entries() == ()
 
 
 class Killed(BaseException):
