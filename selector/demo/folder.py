@@ -16,6 +16,7 @@ TRAIN = "train.csv"
 HOLDOUT = "holdout.csv"
 STAGING = Path("models") / "staging"
 PRODUCTION = "production"
+KEY = "webhook-secret"
 OURS = (
     MARK,
     CONFIGURATION,
@@ -23,6 +24,7 @@ OURS = (
     HOLDOUT,
     "models",
     PRODUCTION,
+    KEY,
     "mlflow.db",
     "mlflow.db-wal",
     "mlflow.db-shm",
@@ -32,6 +34,9 @@ OURS = (
     "service.log",
 )
 """All that a demo leaves in its folder; nothing else in there is ever removed."""
+
+RECEIVER = "http://127.0.0.1:PORT"
+"""Stands in `YAML` for where the demo's receiver listens, which differs each time."""
 
 YAML = """\
 # Written by mlflow-selector demo. The customers are made up.
@@ -50,8 +55,22 @@ models:
 staging:                                 # models from before MLflow
   - {folder: models/staging, model: churn, experiment: churn_monitoring}
 
+notify:                                  # who is told; this receiver ends with the demo
+  - webhook: http://127.0.0.1:PORT
+    secret: ${file:webhook-secret}       # or ${env:NAME}; never in here
+
 watch: {production: 1s}                  # a demo has no time; a minute is the default
 """
+
+
+def configuration(receiver: str) -> str:
+    """Return the text of the demo's configuration.
+
+    Args:
+        receiver: the address of who is told.
+
+    """
+    return YAML.replace(RECEIVER, receiver)
 
 
 def check(folder: Path, *, again: bool) -> None:

@@ -67,7 +67,7 @@ class Service:
         return self._process is not None and self._process.poll() is None
 
     def decision_on(self, model: str, run_id: str) -> tuple[Entry, Mapping[str, Any]]:
-        """Wait until the service has decided with this run among the candidates.
+        """Wait until the service has decided with this run among those that were scored.
 
         Returns:
             The ledger's entry, and what `mlflow-selector select --json` would have said.
@@ -80,7 +80,7 @@ class Service:
         def found() -> Entry | None:
             for entry in reversed(self._store.entries(model, kinds=("decision",))):
                 ranking = entry.details.get("ranking", ())
-                if entry.actor == ACTOR and any(line["run_id"] == run_id for line in ranking):
+                if entry.actor == ACTOR and any(_scored(line, run_id) for line in ranking):
                     return entry
             return None
 
@@ -103,3 +103,8 @@ class Service:
         except FileNotFoundError:
             return "none"
         return lines[-1] if lines else "none"
+
+
+def _scored(line: Mapping[str, Any], run_id: str) -> bool:
+    """Tell whether it is this run's line; the service also sees runs that are still being written, without a score."""
+    return bool(line["run_id"] == run_id and line["score"] is not None)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from selector.demo.application import Application
+from selector.demo.receiver import Message, Receiver
 from selector.demo.service import Service
 from selector.errors import SelectorError
 from selector.workflows.house import House
@@ -18,6 +20,7 @@ from selector.workflows.select_champion import Look, select
 MODEL = "churn"
 EXPERIMENT = "churn_monitoring"
 CHAMPION = "champion"
+TELLING_SECONDS = 30.0
 ADVICE = "please report this, with what `pip list` prints; the folder shows how far it came"
 
 
@@ -67,6 +70,7 @@ class Stage:
         copy: the run of the champion's copy.
         better: the run of the better model.
         promotion: the decision that made the better model champion.
+        today: the day on which the story began.
 
     """
 
@@ -75,6 +79,7 @@ class Stage:
     house: House
     application: Application
     service: Service
+    receiver: Receiver
     actor: str
     train: pd.DataFrame
     holdout: pd.DataFrame
@@ -84,6 +89,7 @@ class Stage:
     copy: str = ""
     better: str = ""
     promotion: str = ""
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
 
     def champion(self) -> int | None:
         """Return the version that the alias points at, read fresh."""
@@ -121,6 +127,19 @@ class Stage:
             f"an application's models:/{MODEL}@{CHAMPION} is v{version}; it expects {served.leaving} customers to leave"
         )
         return text, {"version": version, "rows": served.rows, "leaving": served.leaving}
+
+    def told(self, kind: str) -> Message:
+        """Return what the service told its receiver; waits for it.
+
+        Raises:
+            UnexpectedError: it told nothing of this kind within half a minute.
+
+        """
+        message = self.receiver.told(kind, TELLING_SECONDS)
+        if message is None:
+            last = self.service.last_words()
+            raise UnexpectedError(f"expected the service to tell people: {kind}; its last words: {last}", advice=ADVICE)
+        return message
 
 
 def expect(holds: object, what: str, instead: object) -> None:

@@ -12,8 +12,9 @@ from selector.config import load
 from selector.demo import beginning, better, luck, production, way_back
 from selector.demo.application import started
 from selector.demo.customers import TARGET, make_customers, split
-from selector.demo.folder import CONFIGURATION, HOLDOUT, PRODUCTION, TRAIN, YAML, prepare
+from selector.demo.folder import CONFIGURATION, HOLDOUT, KEY, PRODUCTION, TRAIN, configuration, prepare
 from selector.demo.plain_mlflow import own_mlflow
+from selector.demo.receiver import Receiver, new_secret, receiving
 from selector.demo.service import Service
 from selector.demo.stage import MODEL, Stage, Step, Told
 from selector.errors import SelectorError
@@ -62,7 +63,11 @@ def play(
 
     """
     prepare(folder, again=again)
-    with _stage(folder.absolute(), actor, allow_unconfined=allow_unconfined) as stage:
+    where = folder.absolute()
+    with (
+        receiving(new_secret(where / KEY)) as receiver,
+        _stage(where, actor, receiver, allow_unconfined=allow_unconfined) as stage,
+    ):
         for step in STEPS:
             before(step)
             after(step, run_step(step, stage))
@@ -81,22 +86,22 @@ def run_step(step: Step, stage: Stage) -> Told:
 
 
 @contextmanager
-def _stage(folder: Path, actor: str, *, allow_unconfined: bool) -> Iterator[Stage]:
+def _stage(folder: Path, actor: str, receiver: Receiver, *, allow_unconfined: bool) -> Iterator[Stage]:
     """Write what a user has before us, open the house, and start the application."""
     train, holdout = split(make_customers())
     train.to_csv(folder / TRAIN, index=False)
     holdout.to_csv(folder / HOLDOUT, index=False)
     (folder / PRODUCTION).mkdir()
-    (folder / CONFIGURATION).write_text(YAML, encoding="utf-8")
-    configuration = load(folder / CONFIGURATION)
-    uri = configuration.mlflow.tracking_uri
+    (folder / CONFIGURATION).write_text(configuration(receiver.url), encoding="utf-8")
+    settings = load(folder / CONFIGURATION)
+    uri = settings.mlflow.tracking_uri
     with (
         own_mlflow(uri),
         started(uri, MODEL, folder / HOLDOUT, TARGET) as application,
-        open_house(configuration, writable=True, allow_unconfined=allow_unconfined) as house,
+        open_house(settings, writable=True, allow_unconfined=allow_unconfined) as house,
     ):
         service = Service(folder, house.store, allow_unconfined=allow_unconfined)
         try:
-            yield Stage(folder, uri, house, application, service, actor, train, holdout)
+            yield Stage(folder, uri, house, application, service, receiver, actor, train, holdout)
         finally:
             service.stop()

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 from selector.cli.demo import demo
 from selector.demo import story
 from selector.demo.customers import HOLDOUT_ROWS, TRAIN_ROWS, make_customers, split
-from selector.demo.folder import MARK, OURS, YAML, check, prepare
+from selector.demo.folder import KEY, MARK, OURS, RECEIVER, YAML, check, prepare
 from selector.demo.old_store import BROKEN, COPY, IMPORTABLE, LEAKED, WITHOUT_SCORE, build_store, kind_of
 from selector.demo.plain_mlflow import own_mlflow
 from selector.demo.stage import Step, Told, UnexpectedError, expect
@@ -50,7 +51,7 @@ def _verdicts(played):
 def test_the_first_is_promoted_the_lucky_kept_back_the_better_promoted_and_brought_back_only_by_a_person(played):
     assert _verdicts(played) == ["promoted", "kept", "promoted", "kept", "promoted"]
     titles = [step["step"] for step in played.document["steps"]]
-    assert titles[-5:] == ["production", "production", "select", "clear", "select"]
+    assert titles[-6:] == ["production", "production", "notify", "select", "clear", "select"]
 
 
 def test_the_application_gets_each_champion_without_being_told(played):
@@ -72,6 +73,16 @@ def test_the_leaked_model_is_held_in_every_decision(played):
             assert line["score"] > 0.98
 
 
+def test_people_get_the_alarm_and_the_way_back_and_both_are_what_the_service_sent(played):
+    (notify,) = [step for step in played.document["steps"] if step["step"] == "notify"]
+    back, alarm = notify["messages"]
+    assert [back["kind"], alarm["kind"]] == ["rolled_back", "degraded"]
+    assert [alarm["title"], *alarm["body"].splitlines()] == notify["details"]
+    with contextlib.closing(sqlite3.connect(played.folder / ".mlflow-selector" / "state.db")) as database:
+        sent = database.execute("SELECT key FROM selector_deliveries WHERE state = 'sent'").fetchall()
+    assert {key for (key,) in sent} >= {back["identity"], alarm["identity"]}
+
+
 def test_nothing_but_our_lines_reaches_the_screen(played):
     assert played.stderr == ""
 
@@ -79,7 +90,11 @@ def test_nothing_but_our_lines_reaches_the_screen(played):
 def test_everything_lies_in_the_folder_and_is_known_to_it(played):
     assert [path.name for path in played.cwd.iterdir()] == ["story"]
     assert {path.name for path in played.folder.iterdir()} <= set(OURS)
-    assert (played.folder / "selector.yaml").read_text() == YAML
+    text = (played.folder / "selector.yaml").read_text()
+    assert re.sub(r"http://127\.0\.0\.1:\d+", RECEIVER, text) == YAML
+    secret = played.folder / KEY
+    assert secret.stat().st_mode & 0o077 == 0
+    assert secret.read_text().strip() not in text + (played.folder / "service.log").read_text()
     assert played.document["report"].startswith(str(played.folder))
     page = Path(played.document["report"]).read_text(encoding="utf-8")
     assert "lightgbm_with_support_calls" in page
