@@ -44,6 +44,14 @@ PerClass = Annotated[
 ]
 
 
+Floors = Annotated[
+    dict[Word, float],
+    WithJsonSchema(
+        {"type": "object", "additionalProperties": {"type": "number"}, "x-kind": "a floor for each metric"},
+    ),
+]
+
+
 class SourceSettings(Section):
     """One place where production metrics come from: a folder, sql, an experiment, Prometheus, or a CSV file."""
 
@@ -268,6 +276,11 @@ class MonitorSettings(Section):
         description="Watch each class too: yes, or a floor for each.",
         examples=[True],
     )
+    floors: Floors = Field(
+        default_factory=dict,
+        description="Further metrics that are watched, each with its floor; all share one promise of false alarms.",
+        examples=[{"recall": 0.5}],
+    )
     drift: bool = Field(default=True, description="Tell when the inputs have moved.", examples=[True])
     challengers: int = Field(
         default=0,
@@ -307,6 +320,9 @@ class MonitorSettings(Section):
             raise ValueError("in_a_row goes with rule: plain; the tested rule weighs all batches together")
         if self.metric is not None:
             metric(self.metric)
+        for name in self.floors:
+            if metric(name).direction == "target":
+                raise ValueError(f"{name} is better within a band, which a floor cannot say")
         if self.on_better == "promote" and not self.challengers:
             raise ValueError("on_better: promote needs challengers, the number of those that are judged")
         return self
@@ -336,6 +352,7 @@ class MonitorSettings(Section):
             expect_every=self.expect_every,
             per_class=per_class,
             slices=self.slices,
+            floors=tuple((name, metric(name), floor) for name, floor in self.floors.items()),
             drift=self.drift,
             on_degraded=self.on_degraded.action,
             command=self.on_degraded.run,

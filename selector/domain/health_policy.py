@@ -67,6 +67,7 @@ class MonitorPolicy:
         patience: how much evidence an alarm needs.
         expect_every: seconds from one batch to the next; None where nothing is expected.
         per_class: floors of single classes by name; an empty mapping watches all against their score on the holdout.
+        floors: further metrics that are watched, each with its floor (a ceiling, where lower is better).
         drift: look at the inputs too.
         cool_down: seconds after an action in which no other one is taken.
         flap_limit: actions within 30 days, after which only alerts are raised.
@@ -83,6 +84,7 @@ class MonitorPolicy:
     expect_every: float | None = None
     per_class: bool | tuple[tuple[str, float], ...] = False
     slices: tuple[str, ...] = ()
+    floors: tuple[tuple[str, Metric, float], ...] = ()
     drift: bool = True
     on_degraded: OnDegraded = "alert"
     command: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from selector.domain.health import Reference
 from selector.domain.health_drift import Drift, drift
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.health_readings import Measured, logged_reading, read_batch
+from selector.domain.health_watch import Reading
 from selector.domain.metric import Metric
 from selector.domain.model import Candidate, Predictions, Truth, Unscorable
 from selector.domain.spellings import UndecodableError, class_codes
@@ -89,6 +90,15 @@ class Watching:
         """What is watched, its averaging settled as far as it can be."""
         return watched_metric(self.setup, self.policy, self.reference.classes, self.reference.positive)
 
+    @property
+    def further(self) -> tuple[tuple[str, Metric], ...]:
+        """What is watched besides, by the name of its floor."""
+        known = self.reference.classes, self.reference.positive
+        return tuple(
+            (name, watched_metric(self.setup, replace(self.policy, metric=metric), *known))
+            for name, metric, _ in self.policy.floors
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
@@ -159,6 +169,7 @@ def measure_batch(watching: Watching, batch: Batch, key: str) -> Seen | Unscorab
     )
     if isinstance(measured, Unscorable):
         return measured
+    measured = _with_further(watching, measured, truth, answers, threshold)
     moved = None
     if watching.policy.drift and reference.bins and batch.features is not None:
         columns = feature_columns(batch.features, batch.features.rows)
@@ -177,7 +188,21 @@ def _logged(watching: Watching, batch: Batch, key: str) -> Seen | Unscorable:
         return found
     bare = found.of is None and found.standard_error is None and not watching.policy.patience.plain
     notes = (*batch.notes, BARE) if bare else batch.notes
-    return Seen(Measured((found,), batch.rows), notes=notes)
+    further = [
+        logged_reading(metric, batch.metrics, rows=batch.rows, name=name, prevalence=prevalence)
+        for name, metric in watching.further
+    ]
+    return Seen(Measured((found, *(r for r in further if isinstance(r, Reading))), batch.rows), notes=notes)
+
+
+def _with_further(
+    watching: Watching, measured: Measured, truth: Truth, answers: Predictions, threshold: float | None
+) -> Measured:
+    """Add the metrics that are watched besides the model's own; one that cannot be had of these rows is left out."""
+    whole = replace(truth, slices={})
+    found = [read_batch(metric, whole, answers, threshold=threshold, name=name) for name, metric in watching.further]
+    further = [one.readings[0] for one in found if isinstance(one, Measured)]
+    return replace(measured, readings=(*measured.readings, *further))
 
 
 def _answers(watching: Watching, batch: Batch) -> Predictions | Unscorable:

@@ -89,7 +89,7 @@ def refer(house: House, setup: Setup, policy: MonitorPolicy, champion: Candidate
     promoted = promotion_score(champion, metric)
     if promoted is not None and policy.metric is None:
         scores = {name: promoted, **{k: v for k, v in scores.items() if k != name}}
-    floors = _floors(policy, metric, scores, measured)
+    floors = _floors(policy, metric, scores, measured) | {further: floor for further, _, floor in policy.floors}
     if name not in floors:
         notes.append(f"nothing tells how good {name} should be; give monitor.minimum")
     reference = Reference(
@@ -107,8 +107,9 @@ def refer(house: House, setup: Setup, policy: MonitorPolicy, champion: Candidate
 
 def rules_digest(setup: Setup, policy: MonitorPolicy) -> str:
     """Return a digest of everything configured that floors follow from; another one starts the watch anew."""
-    rules = [policy.metric or setup.policy.metric, policy.minimum, policy.drop, policy.relative_drop]
-    text = json.dumps(plain([*rules, policy.per_class, policy.slices, policy.drift, setup.holdout]), sort_keys=True)
+    rules: list[object] = [policy.metric or setup.policy.metric, policy.minimum, policy.drop, policy.relative_drop]
+    rules += [policy.per_class, policy.slices, policy.floors, policy.drift, setup.holdout]
+    text = json.dumps(plain(rules), sort_keys=True)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -13,6 +13,7 @@ from selector.domain.family import Family
 from selector.domain.health_alert import AlertRaised, AlertResolved
 from selector.domain.health_policy import MonitorPolicy
 from selector.domain.health_watch import Patience
+from selector.domain.metric import metric
 from selector.domain.model import STATUS_TAG, Predictions
 from selector.errors import HoldoutError, MlflowUnreachableError, UsageError
 from selector.ports_production import Batch, Ended, SourceSpec, Unusable
@@ -317,6 +318,30 @@ def test_a_first_champion_without_a_way_back_is_no_alarm(world):
 def test_without_rollbacks_nobody_asks_for_a_way_back(watched):
     watched.policy = replace(watched.policy, on_degraded="alert")
     assert watched.days(1, 0.05).document["way_back"] is None
+
+
+def test_further_metrics_are_watched_by_floors_of_their_own(watched):
+    recall = (("recall", metric("recall"), 0.99),)
+    watched.policy = replace(watched.policy, on_degraded="alert", minimum=0.3, maximum_drop=None, floors=recall)
+    found = watched.days(10, 0.05)
+    states = {one["name"]: one["health"] for one in found.document["monitors"]}
+    assert states == {"binary F1": "healthy", "recall": "degraded"}
+    (raised,) = [a for a in found.alerts if isinstance(a, AlertRaised) and a.about == "degraded"]
+    assert raised.title == "churn: recall is below its floor"
+
+
+def test_logged_values_of_further_metrics_are_watched_too(watched):
+    floors = (("recall", metric("recall"), 0.7), ("roc_auc", metric("roc_auc"), 0.7))
+    watched.policy = replace(watched.policy, on_degraded="alert", minimum=0.3, maximum_drop=None, floors=floors)
+    for day in range(1, 15):
+        watched.world.clock.advance(86_400)
+        at = watched.world.clock.now()
+        values = {"f1": 0.8, "f1_se": 0.01, "recall": 0.5}
+        watched.source.given.append(Batch(f"day {day}", at, at, metrics=values, rows=2_000))
+        found = watched.look()
+    states = {one["name"]: one["health"] for one in found.document["monitors"]}
+    assert states["recall"] == "degraded"
+    assert "roc_auc" not in states
 
 
 def test_a_source_that_fails_and_a_batch_that_is_broken_cost_only_themselves(watched):
