@@ -26,6 +26,7 @@ from selector.adapters.scorer_dask import SCHEME, DaskScorer
 from selector.adapters.store_sql import open_store
 from selector.config import Configuration, ModelSettings, ScoringSettings
 from selector.domain.family import Family
+from selector.domain.further import further_metric
 from selector.errors import SelectorError
 from selector.ports import Clock, Lease, Progress
 from selector.workflows.doctor import Check, checks
@@ -121,6 +122,7 @@ def setup(model: str, settings: ModelSettings) -> Setup:
         if watch
         else (),
         keep=settings.keep.rule() if settings.keep else None,
+        metrics=tuple(further_metric(name) for name in settings.metrics),
     )
 
 

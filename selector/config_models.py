@@ -9,6 +9,7 @@ from pydantic.json_schema import JsonSchemaValue
 
 from selector.config_gates import ALL, GateSettings
 from selector.config_keep import KeepSettings
+from selector.config_metrics import FurtherMetrics
 from selector.config_monitor import MonitorSettings
 from selector.config_schedule import ScheduleSettings
 from selector.config_section import Fraction, Section, Words, nothing_given
@@ -19,7 +20,7 @@ from selector.ports import HoldoutSpec
 
 NOT_YET: dict[str, tuple[str, ...]] = {
     "": (),
-    "models.*": ("metrics", "export"),
+    "models.*": ("export",),
 }
 """Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
@@ -213,6 +214,11 @@ class ModelSettings(Section):
         examples=["tech_center"],
     )
     metric: MetricSettings = Field(description="What candidates are ranked by: a name, or the keys below.")
+    metrics: FurtherMetrics = Field(
+        default=(),
+        description="Further metrics, shown beside the one above for every candidate; they decide nothing.",
+        examples=[["precision", "recall", "roc_auc"]],
+    )
     holdout: HoldoutSettings | None = Field(
         default=None, description="The labelled rows that every candidate is judged on."
     )

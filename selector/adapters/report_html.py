@@ -22,6 +22,15 @@ MOST_CLASSES = 8
 
 BETTER = {"maximize": "more is better", "minimize": "less is better", "target": "closer to the band is better"}
 
+MOST_FURTHER = 20
+"""So many candidates have their further metrics shown; report.json has those of all."""
+
+COLUMNS = 4
+"""More further metrics than this stand in tables below one another, for the same reason."""
+
+FURTHER = "Shown beside; they decide nothing."
+NOT_SHOWN = "{} more are in report.json."
+
 _MINUS = "\N{MINUS SIGN}"
 
 
@@ -33,6 +42,7 @@ def render_html(report: Report) -> str:
         plotted=len(shown_in_plot(report)),
         tested=any(c.lead is not None for c in report.ranking),
         shortlisted=sum(c.shortlisted for c in report.ranking),
+        further=further_lines(report),
         others=[c for c in report.ranking if c.why is not None],
         challenger=_challenger(report),
         curves=_curves(report),
@@ -59,6 +69,9 @@ def _template() -> Template:
         mistakes=mistakes,
         better=BETTER,
         most_classes=MOST_CLASSES,
+        columns=COLUMNS,
+        words_further=FURTHER,
+        words_not_shown=NOT_SHOWN,
     )
     return pages.get_template("report.html.j2")
 
@@ -66,6 +79,12 @@ def _template() -> Template:
 def _finalize(value: Any) -> Any:
     """Take invisible and line-breaking characters out of everything that is not markup of our own."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def further_lines(report: Report) -> tuple[Sequence[RankedCandidate], int]:
+    """Return the best candidates with a value of a further metric, and how many more there are."""
+    found = [c for c in report.ranking if any(c.metrics.get(key) is not None for key in report.metrics)]
+    return found[:MOST_FURTHER], max(0, len(found) - MOST_FURTHER)
 
 
 def mistakes(confusion: Sequence[Sequence[int]], most: int = 10) -> list[tuple[int, int, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from selector.adapters.report_html import BETTER, MOST_CLASSES, mistakes
+from selector.adapters.report_html import BETTER, FURTHER, MOST_CLASSES, NOT_SHOWN, further_lines, mistakes
 from selector.adapters.report_text import visible
 from selector.domain.report import Report
 from selector.domain.report_parts import (
@@ -40,6 +40,7 @@ def render_markdown(report: Report) -> str:
         _facts(report),
         *_change(report),
         *_ranking(report),
+        *_further(report),
         "## How luck was accounted for",
         escaped(report.luck.text),
         *(f"About {n:,} labelled rows in all would settle a lead of this size." for n in [report.rows_needed] if n),
@@ -134,6 +135,17 @@ def _ranking(report: Report) -> list[str]:
     head = ["Place", "Candidate", escaped(report.metric.label), "95 % interval", "Lead over champion", "95 % interval"]
     head += ["p, adjusted", "Remarks"]
     return ["## Ranking", _table(head, (_row(c) for c in report.ranking), (0, 2, 4, 6))]
+
+
+def _further(report: Report) -> list[str]:
+    """Return the further metrics of the best candidates; they decide nothing."""
+    shown, more = further_lines(report)
+    if not shown:
+        return []
+    head = ["Candidate", *(escaped(label) for label in report.metrics.values())]
+    rows = [[_who(c.name, c.version), *(figure(c.metrics.get(key)) for key in report.metrics)] for c in shown]
+    rest = f"{FURTHER} {NOT_SHOWN.format(more)}" if more else FURTHER
+    return ["## Further metrics", _table(head, rows, range(1, len(head))), rest]
 
 
 def _row(c: RankedCandidate) -> list[str]:

@@ -114,7 +114,7 @@ def _text(look: Look, *, dry_run: bool) -> str:
     lines = [look.text, *(f"  note: {note}" for note in look.document.get("notes", ()))]
     if look.document.get("verdict") == "awaiting_approval" or look.news:
         lines += [f"  to answer: {command}" for command in look.document.get("answer", ())]
-    table = ranking(look.document.get("ranking", ()))
+    table = ranking(look.document.get("ranking", ()), look.document.get("metrics"))
     if table and (dry_run or look.news):
         lines += ["", *table]
     if look.steps:

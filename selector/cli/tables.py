@@ -23,8 +23,9 @@ def _version(who: Document | None) -> str | None:
 def _score(who: Document | None) -> str | None:
     """Return "F1 0.7974" from the scores that a decision left on a version."""
     scores = (who or {}).get("scores") or {}
-    name, value = next(((k, v) for k, v in scores.items() if isinstance(v, float)), ("", None))
-    return None if value is None else f"{scores.get('metric', name)} {value:.4f}"
+    values = {key: value for key, value in scores.items() if isinstance(value, float) and key not in ("low", "high")}
+    name = scores.get("ranked_by") or next(iter(values), "")
+    return f"{scores.get('metric', name)} {values[name]:.4f}" if name in values else None
 
 
 def when(text: str | None) -> str | None:
@@ -80,11 +81,19 @@ def _pending(pending: Document) -> str:
     return f"{who} awaits approval of {pending['decision']}"
 
 
-def ranking(standings: Sequence[Document], indent: str = "  ") -> list[str]:
-    """Return a ranking: what it is, its score with the interval, and why it may or did not win."""
+def ranking(standings: Sequence[Document], metrics: Mapping[str, str] | None = None, indent: str = "  ") -> list[str]:
+    """Return a ranking: what it is, its score with the interval, further metrics, and why it may or did not win.
+
+    Args:
+        standings: the candidates, best first.
+        metrics: titles of the further metrics, by key.
+        indent: what each line begins with.
+
+    """
     if not standings:
         return []
-    heads = ("", "candidate", "version", "score", "95 % interval", "lead", "")
+    further = metrics or {}
+    heads = ("", "candidate", "version", "score", "95 % interval", "lead", *further.values(), "")
     rows = []
     place = 0
     for one in standings:
@@ -97,6 +106,7 @@ def ranking(standings: Sequence[Document], indent: str = "  ") -> list[str]:
                 one.get("score"),
                 interval(one.get("low"), one.get("high")),
                 one.get("lead"),
+                *((one.get("metrics") or {}).get(key) for key in further),
                 _remark(one),
             )
         )
@@ -139,7 +149,7 @@ def candidates(document: Document) -> str:
     lines = [f"{document['model']}: ranked by {document.get('metric', 'the metric')}"]
     if document.get("rows"):
         lines[0] += f" on {document['rows']} labelled rows"
-    shown = ranking(document.get("ranking", ()))
+    shown = ranking(document.get("ranking", ()), document.get("metrics"))
     notes = [f"  note: {note}" for note in document.get("notes", ())]
     return "\n".join([*lines, *(shown or ["  no candidates"]), *notes])
 

@@ -36,14 +36,19 @@ from selector.domain.ranking import Standing
 from selector.domain.verdict import Decision
 
 
-def scores(standing: Standing, metric_name: str, metric_label: str) -> dict[str, Any]:
-    """Return what is known of a candidate's scores as plain JSON: the metric by name, its label and its interval."""
-    found: dict[str, Any] = {metric_name: standing.score, "metric": metric_label}
+def scores(standing: Standing, decision: Decision) -> dict[str, Any]:
+    """Return what is known of a candidate's scores as plain JSON: the metric by name, its label and its interval.
+
+    Further metrics stand beside it; `ranked_by` says which one decides.
+    """
+    name = decision.metric.name
+    found: dict[str, Any] = {name: standing.score, "metric": decision.metric.label(), "ranked_by": name}
     if standing.low is not None:
         found |= {"low": standing.low, "high": standing.high}
     if standing.outcome is not None:
         found["rows"] = standing.outcome.rows
-    return found
+    beside = {key: value for key, value in decision.further.of(standing).items() if value is not None}
+    return found | {key: value for key, value in beside.items() if key not in found}
 
 
 def promotion_plan(
@@ -78,7 +83,7 @@ def promotion_plan(
         steps.append(CreateVersion(winner.candidate.uri, winner.candidate.run_id))
     marks = {
         DECISION_TAG: decision.id,
-        SCORES_TAG: json.dumps(scores(winner, decision.metric.name, decision.metric.label()), sort_keys=True),
+        SCORES_TAG: json.dumps(scores(winner, decision), sort_keys=True),
         REASON_TAG: decision.reason,
         **({HOLDOUT_TAG: decision.truth.digest} if decision.truth else {}),
         STATUS_TAG: "champion",

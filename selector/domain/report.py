@@ -107,6 +107,7 @@ def build(
         answer=() if dry_run else words.answer_words(decision),
         notes=tuple(words.stopped(n) for n in decision.notes),
         environment={str(k): words.quiet(str(v)) for k, v in environment.items()},
+        metrics=dict(decision.further.labels),
     )
 
 
@@ -187,6 +188,7 @@ def _ranked(place: int, standing: Standing, decision: Decision, winner_version: 
         gates=tuple(_gate(g) for g in standing.gates),
         copies=tuple(words.quiet(c) for c in standing.copies),
         notes=tuple(words.sentence(n) for n in standing.notes),
+        metrics={key: _finite(value) for key, value in decision.further.of(standing).items()},
     )
 
 

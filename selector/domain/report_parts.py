@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from selector.domain.curves import Points
 
@@ -54,6 +54,7 @@ class RankedCandidate:
         needed: the lead that would have been enough.
         disagreements: rows that it and the champion answer differently.
         why: why it is not the champion; None for the one that is.
+        metrics: further metrics by key, which decide nothing; None where there is no value.
 
     """
 
@@ -84,6 +85,7 @@ class RankedCandidate:
     gates: tuple[GateLine, ...]
     copies: tuple[str, ...]
     notes: tuple[str, ...]
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +252,7 @@ class Report:
         done: what was changed in MLflow, one sentence each; empty where nothing was.
         undo: the command that takes it back; empty where nothing was changed.
         answer: the commands that approve or reject a candidate; empty where nobody is asked.
+        metrics: titles of the further metrics, by key.
 
     """
 
@@ -285,3 +288,4 @@ class Report:
     notes: tuple[str, ...]
     environment: Mapping[str, str]
     production: ProductionLine | None = None
+    metrics: Mapping[str, str] = field(default_factory=dict)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from selector.domain.approval import Answer
+from selector.domain.further import Further
 from selector.domain.metric import Metric
 from selector.domain.model import Truth
 from selector.domain.ranking import Reason, Standing
@@ -60,6 +61,7 @@ class Decision:
         proposed: who waits for a person's word; None unless the verdict is "awaiting_approval".
         offers: who may be approved by this decision's id: the one proposed, and what is held and leads.
         approval: the answer that was taken into account; None where nobody was asked or has answered.
+        further: metrics that are shown beside the one that decides.
 
     """
 
@@ -84,6 +86,7 @@ class Decision:
     proposed: Standing | None = None
     offers: tuple[Standing, ...] = ()
     approval: Answer | None = None
+    further: Further = field(default_factory=Further)
 
     @property
     def champion_after(self) -> Standing | None:

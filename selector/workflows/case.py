@@ -14,6 +14,7 @@ from typing import Any
 from selector.domain.choice import BETTER_IN_PRODUCTION
 from selector.domain.counted import tries
 from selector.domain.decision import decide
+from selector.domain.further import Further, further
 from selector.domain.gates.carried import held, remembered_by, stopped
 from selector.domain.model import Predictions
 from selector.domain.plans import challenger_plan, in_words, promotion_plan
@@ -29,7 +30,7 @@ from selector.workflows.documents import decision_document
 from selector.workflows.families import missing_experiments
 from selector.workflows.house import House, Setup
 from selector.workflows.monitor_document import production_line
-from selector.workflows.observe import Observed
+from selector.workflows.observe import Observed, threshold_of
 from selector.workflows.record import inputs_document
 
 
@@ -84,8 +85,25 @@ def decided(house: House, setup: Setup, observed: Observed) -> Decision:
     now = house.clock.now()
     decision = decide(observed.snapshot, setup.policy, "")
     decision = replace(decision, id=f"{now:%Y%m%dT%H%M%S}-{decision.evidence[:8]}")
-    told = (*observed.heard.notes, *observed.heard.stale(decision))
-    return replace(decision, notes=(*decision.notes, *told, *_missing_experiments(house, setup, observed)))
+    beside = _beside(setup, observed, decision)
+    told = (*observed.heard.notes, *observed.heard.stale(decision), *beside.notes)
+    notes = (*decision.notes, *told, *_missing_experiments(house, setup, observed))
+    return replace(decision, notes=notes, further=beside)
+
+
+def _beside(setup: Setup, observed: Observed, decision: Decision) -> Further:
+    """Return the further metrics, from the answers that are there; no model is scored for them."""
+    if not setup.metrics:
+        return Further()
+    thresholds = {s.candidate.uri: threshold_of(setup, s.candidate) for s in decision.ranking}
+    return further(
+        setup.metrics,
+        decision.metric,
+        decision.ranking,
+        truth=decision.truth,
+        answers=observed.answers,
+        thresholds=thresholds,
+    )
 
 
 def _missing_experiments(house: House, setup: Setup, observed: Observed) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from selector.domain.approval import Answer, commands
+from selector.domain.further import Further
 from selector.domain.model import SCORES_TAG, RegisteredModel
 from selector.domain.plans import scores
 from selector.domain.ranking import Standing
@@ -42,6 +43,7 @@ def decision_document(decision: Decision, *, created: int | None, report: str | 
         "code": decision.code,
         "proof": decision.proof,
         "metric": decision.metric.label(),
+        "metrics": dict(decision.further.labels),
         "decision": decision.id,
         "report": report,
         "dry_run": dry_run,
@@ -59,7 +61,9 @@ def decision_document(decision: Decision, *, created: int | None, report: str | 
         "approval": _approval(decision.approval),
         "offers": [_offer(s, decision) for s in decision.offers],
         "answer": [] if dry_run else list(commands(decision.model, decision.id, decision.proposed, decision.offers)),
-        "ranking": [ranked_document(s, created if s is decision.winner else None) for s in decision.ranking],
+        "ranking": [
+            ranked_document(s, created if s is decision.winner else None, decision.further) for s in decision.ranking
+        ],
     }
 
 
@@ -89,8 +93,9 @@ def _offer(standing: Standing, decision: Decision) -> dict[str, Any]:
     }
 
 
-def ranked_document(standing: Standing, created: int | None = None) -> dict[str, Any]:
-    """Return one candidate's line of a ranking."""
+def ranked_document(standing: Standing, created: int | None = None, further: Further | None = None) -> dict[str, Any]:
+    """Return one candidate's line of a ranking, with its further metrics."""
+    metrics = further.of(standing) if further is not None else {}
     return {
         "version": created or standing.candidate.number,
         "run_id": standing.candidate.run_id,
@@ -99,6 +104,7 @@ def ranked_document(standing: Standing, created: int | None = None) -> dict[str,
         "score": finite(standing.score),
         "low": finite(standing.low),
         "high": finite(standing.high),
+        "metrics": {key: finite(value) for key, value in metrics.items()},
         "eligible": standing.eligible,
         "reasons": [r.text for r in standing.reasons],
         "codes": [r.code for r in standing.reasons],
@@ -129,7 +135,7 @@ def ranked_document(standing: Standing, created: int | None = None) -> dict[str,
 def _who(standing: Standing | None, decision: Decision, created: int | None) -> dict[str, Any] | None:
     if standing is None:
         return None
-    found = scores(standing, decision.metric.name, decision.metric.label())
+    found = scores(standing, decision)
     return {
         "version": created or standing.candidate.number,
         "run_id": standing.candidate.run_id,

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from selector.domain.alerts import AlertRules
 from selector.domain.family import Family
 from selector.domain.health_policy import MonitorPolicy
+from selector.domain.metric import Metric
 from selector.domain.model import RegisteredModel, Run
 from selector.domain.policy import Policy
 from selector.domain.retention import Keep
@@ -69,6 +70,7 @@ class Setup:
         monitor: how production is watched; None where it is not.
         sources: where production metrics come from.
         keep: how many archived versions stay; None: all of them.
+        metrics: further metrics, which are shown and decide nothing.
 
     """
 
@@ -85,6 +87,7 @@ class Setup:
     monitor: MonitorPolicy | None = None
     sources: tuple[SourceSpec, ...] = ()
     keep: Keep | None = None
+    metrics: tuple[Metric, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,8 @@ def poisoned(report, text):
             return tuple(poison(v) for v in value)
         if isinstance(value, str):
             return text if value else value
-        return {text: text} if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            return dict.fromkeys([text], poison(next(iter(value.values())))) if value else value
+        return value
 
     return poison(report)

@@ -15,7 +15,7 @@ from selector.adapters.registry_memory import MemoryRegistry
 from selector.adapters.report_memory import MemoryReports
 from selector.adapters.scorer_memory import MemoryHoldouts, MemoryScorer, model_of
 from selector.adapters.store_memory import MemoryStore
-from selector.domain.metric import metric
+from selector.domain.metric import Metric, metric
 from selector.domain.model import LoggedModel, Run, Truth
 from selector.domain.policy import Policy
 from selector.domain.retention import Keep
@@ -36,6 +36,7 @@ class World:
     shared_rows: bool = True
     shadow: bool = False
     keep: Keep | None = None
+    metrics: tuple[Metric, ...] = ()
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     store: MemoryStore = field(default_factory=MemoryStore)
     clock: MemoryClock = field(default_factory=MemoryClock)
@@ -55,6 +56,7 @@ class World:
             holdout=HoldoutSpec("rows", "Churn", "Yes") if self.shared_rows else None,
             shadow=self.shadow,
             keep=self.keep,
+            metrics=self.metrics,
         )
         return House(
             registry=self.registry,

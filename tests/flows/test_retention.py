@@ -8,7 +8,7 @@ import pytest
 
 from selector.adapters.registry_memory import KilledError
 from selector.domain.metric import metric
-from selector.domain.policy import Policy
+from selector.domain.policy import Approval, Policy
 from selector.domain.retention import Keep
 from selector.errors import MlflowRefusedError, MlflowUnreachableError
 from selector.workflows import by_hand, look, select_champion
@@ -83,9 +83,10 @@ def test_where_only_versions_compete_a_deletion_is_no_reason_for_another_decisio
     world.keep = Keep(versions=1)
     assert world.look().news
     assert numbers(world) == [3, 4, 5]
-    assert len(world.look().document["ranking"]) == 3
     entries = len(world.store.entries())
-    assert not world.look().news
+    found = world.look()
+    assert not found.news
+    assert len(found.document["ranking"]) == 3
     assert len(world.store.entries()) == entries
 
 
@@ -168,6 +169,20 @@ def test_a_version_that_somebody_else_uses_stays(world):
     assert numbers(world) == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_version_that_a_person_is_asked_about_stays(world):
+    reigns(world, 5)
+    world.policy = replace(world.policy, approval=Approval(required=True))
+    world.train("model 6", 380)
+    world.registry.create_version("churn", "models:/m-0005", "run0005", {"selector.status": "archived"})
+    (question,) = [world.look().document]
+    assert (question["verdict"], question["offers"][0]["version"]) == ("awaiting_approval", 6)
+    world.clock.advance(400 * DAY)
+    world.keep = Keep(days=1)
+    kept = {line["version"]: line["reason"] for line in world.look().document["retention"]["kept"]}
+    assert kept[6] == f"is offered to a person by decision {question['decision']}"
+    assert 6 in numbers(world)
+
+
 def test_versions_of_others_stay(world):
     world.train("foreign", 600)
     world.registry.create_registered_model("churn")
@@ -182,7 +197,9 @@ def test_a_paused_or_shadowed_model_loses_nothing(world, how):
     world.keep, world.shadow = Keep(versions=1), how == "shadow"
     if how == "paused":
         by_hand.pause(world.house, ["churn"], dry_run=False, actor="ada")
+    entries = len(world.store.entries())
     found = world.look()
+    assert len(world.store.entries()) == entries
     assert found.document.get("retention", {}).get("deleted", []) == []
     assert numbers(world) == [1, 2, 3, 4, 5, 6]
     assert not any("delete" in step for step in found.steps)
