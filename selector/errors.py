@@ -77,6 +77,16 @@ class ForeignChangeError(SelectorError):
     """The registry is not as the plan expects it: somebody else moved an alias or deleted a version."""
 
 
+class ExportError(SelectorError):
+    """The champion could not be exported to one place; what was there before is still whole."""
+
+    retryable = True
+
+
+class ExportBusyError(ExportError):
+    """Another process writes the same export just now."""
+
+
 class HoldoutError(SelectorError):
     """The labelled rows cannot be used: missing file, missing target column, unknown labels."""
 
