@@ -18,7 +18,7 @@ import secrets
 import shlex
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from selector.adapters.exports_record import RECORD, Record, foreign, parse, sizes
@@ -62,7 +62,7 @@ class FileExports:
                     _switch(place, made)
                 except OSError:
                     if _ours(place) != made:
-                        shutil.rmtree(made, ignore_errors=True)
+                        _remove((made,))
                     raise
                 stay = {made, before, versions / LOCK}
                 _remove(old for old in versions.iterdir() if old not in stay)
@@ -133,7 +133,7 @@ def _copy(folder: Path, versions: Path, record: Record) -> Path:
         draft.rename(made)
         _sync_one(versions)
     except OSError:
-        shutil.rmtree(draft, ignore_errors=True)
+        _remove((draft, made))
         raise
     return made
 
@@ -168,7 +168,6 @@ def _sync_one(path: Path) -> None:
 def _remove(paths: Iterable[Path]) -> None:
     """Remove what is no longer needed; what cannot be removed is tried again at the next replacement."""
     for path in list(paths):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
             path.unlink(missing_ok=True)
