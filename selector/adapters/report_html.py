@@ -82,9 +82,10 @@ def _finalize(value: Any) -> Any:
 
 
 def further_lines(report: Report) -> tuple[Sequence[RankedCandidate], int]:
-    """Return the best candidates with a value of a further metric, and how many more there are."""
+    """Return the best candidates with a value of a further metric, the champion among them, and how many more are."""
     found = [c for c in report.ranking if any(c.metrics.get(key) is not None for key in report.metrics)]
-    return found[:MOST_FURTHER], max(0, len(found) - MOST_FURTHER)
+    chosen = sorted(found, key=lambda c: not (c.champion or c.winner))[:MOST_FURTHER]
+    return sorted(chosen, key=lambda c: c.place), len(found) - len(chosen)
 
 
 def mistakes(confusion: Sequence[Sequence[int]], most: int = 10) -> list[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from selector.adapters.report_html import render_html
+from selector.adapters.report_html import further_lines, render_html
 from selector.adapters.report_json import render_json
 from selector.adapters.report_markdown import render_markdown
 from selector.cli import tables
@@ -154,6 +154,20 @@ def test_the_report_shows_those_of_the_best_twenty_and_keeps_all(world):
     assert len([line for line in section.splitlines() if line.startswith("|")]) == 22
     assert document["metrics"]["recall"] == "binary recall"
     assert len([c for c in document["ranking"] if c["metrics"]["precision"] is not None]) == 23
+
+
+def test_the_champion_is_among_those_that_are_shown_wherever_it_stands(world):
+    world.metrics = THREE
+    world.train("the champion", 400)
+    world.look()
+    for number in range(24):
+        world.train(f"candidate {number}", 360 + number, seed=number)
+    found = world.look()
+    shown, more = further_lines(newest(world))
+    assert len(shown) == 20
+    assert len(shown) + more == len([line for line in found.document["ranking"] if line["metrics"]["recall"]])
+    assert [c.place for c in shown] == sorted(c.place for c in shown)
+    assert any(c.champion for c in shown)
 
 
 def test_many_metrics_stand_in_tables_below_one_another(world):
