@@ -41,6 +41,7 @@ models:
       sources: batches
       maximum_drop: 0.08
       on_degraded: rollback
+      challengers: 1
 """
 
 
@@ -79,6 +80,9 @@ def test_the_alarm_comes_after_day_20_and_not_before_the_rollback_follows_and_la
     assert FIRST_DRIFTED <= at < datetime(2025, 9, 30, tzinfo=UTC)
     assert abs((datetime.fromisoformat(alarm.details["began"]) - FIRST_DRIFTED).days) <= 2
     assert all(p.state == "healthy" for p in found.health.points if p.at < FIRST_DRIFTED)
+    assert found.health.way_back.version == 1
+    assert found.health.way_back.reason == ""
+    the_challenger_answered_the_same_rows(found)
     assert champion(house) == 1
     assert house.registry.registered_model("churn").version(before).tags[STATUS_TAG] == "quarantined"
     for _ in range(2):
@@ -86,6 +90,19 @@ def test_the_alarm_comes_after_day_20_and_not_before_the_rollback_follows_and_la
     assert champion(house) == 1
 
     months_of_the_champion(house, store, before)
+
+
+def the_challenger_answered_the_same_rows(found):
+    """Its answers are compared with the champion's on every row of every day, all scored in confinement."""
+    points = found.health.points
+    (beside,) = found.document["challengers"]
+    assert beside["rows"] == sum(p.rows for p in points)
+    hits, of = sum(p.hits for p in points), sum(p.of for p in points)
+    assert beside["champion"] == pytest.approx(2 * hits / (hits + of))
+    assert beside["value"] - beside["champion"] == pytest.approx(beside["lead"])
+    assert beside["finding"] == "better"  # these rows are among those that the forest was trained on
+    (told,) = [alert for alert in found.alerts if alert.about == "better"]
+    assert "labelled rows of production beside version" in told.text
 
 
 def months_of_the_champion(house, store, version):
