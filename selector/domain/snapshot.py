@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -85,12 +85,14 @@ def gather(
         only_runs: versions whose run is not among `runs` do not compete; the champion stays known all the same.
 
     """
-    versions = list(registered.versions) if registered else []
+    versions = registered.versions if registered else ()
+    near = _near(versions)
+    taken: set[int] = set()
     found: list[Candidate] = []
     for run in runs:
         for model in run.models or (None,):
-            mine = [v for v in versions if model is not None and _made_from(v, run, model)]
-            versions = [v for v in versions if v not in mine]
+            mine = _registered_from(run, model, near, taken) if model is not None else []
+            taken.update(v.version for v in mine)
             registered_as: list[ModelVersion | None] = [*mine] or [None]
             found.extend(_candidate(run, model, version) for version in registered_as)
     known = {run.run_id: run for run in (*others, *runs)}
@@ -99,9 +101,27 @@ def gather(
     found.extend(
         _from_version(name, version, known.get(version.run_id or ""))
         for version in versions
+        if version.version not in taken
         if not only_runs or version.version in aliased
     )
     return tuple(found)
+
+
+def _near(versions: Iterable[ModelVersion]) -> dict[str, list[ModelVersion]]:
+    """Return the versions by what they may have been made from: their source, and the run they name."""
+    found: dict[str, list[ModelVersion]] = {}
+    for version in versions:
+        for key in dict.fromkeys((version.source.rstrip("/"), version.run_id or "")):
+            found.setdefault(key, []).append(version)
+    return found
+
+
+def _registered_from(
+    run: Run, model: LoggedModel, near: Mapping[str, Sequence[ModelVersion]], taken: Collection[int]
+) -> list[ModelVersion]:
+    """Return the versions that were made from this model and from none before it, in their order."""
+    maybe = {v.version: v for key in (model.uri, run.run_id) for v in near.get(key, ())}
+    return [v for _, v in sorted(maybe.items()) if v.version not in taken and _made_from(v, run, model)]
 
 
 def _made_from(version: ModelVersion, run: Run, model: LoggedModel) -> bool:
