@@ -8,6 +8,8 @@ from typing import get_args
 
 from selector.bootstrap import setup
 from selector.config import load
+from selector.domain.further import further
+from selector.domain.metric import metric
 from selector.domain.policy import Nested, Policy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "candidates.md").read_text(encoding="utf-8")
@@ -38,3 +40,13 @@ def test_the_reasons_of_the_page_are_those_of_the_code():
 def test_the_training_code_of_the_page_is_python():
     (text,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     compile(text, "docs/candidates.md", "exec")
+
+
+def test_the_further_metrics_of_the_page_load_and_show_the_titles_that_it_shows(tmp_path):
+    (line,) = re.findall(r"`(metrics: \[.*?\])`", PAGE)
+    path = tmp_path / "selector.yaml"
+    path.write_text(f"models:\n  churn:\n    metric: f1\n    {line}\n")
+    asked = setup("churn", load(path).models["churn"]).metrics
+    shown = further(asked, metric("f1", average="binary"), (), truth=None, answers={}, thresholds={})
+    assert list(shown.labels.values()) == ["binary precision", "binary recall", "ROC AUC"]
+    assert all(label in PAGE for label in shown.labels.values())
