@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from selector.domain.metric import AUTO, AVERAGES, Metric
 from selector.domain.metric_names import canonical_name
@@ -111,7 +112,7 @@ def logged_value(metric: Metric, metrics: Mapping[str, float]) -> Logged | NotLo
 def _named(metric: Metric, metrics: Mapping[str, float]) -> _Key | NotLogged:
     for key in metric.keys:
         if key in metrics:
-            read = _read(key, metric)
+            read = _read(key, metric.name)
             return _Key(key, 0, read.average if read else None)
     return _missing(metric, metrics, "none of the keys " + ", ".join(metric.keys) + _at_step(metric))
 
@@ -123,7 +124,7 @@ def _at_step(metric: Metric) -> str:
 def _recognised(metric: Metric, metrics: Mapping[str, float]) -> _Key | NotLogged:
     if metric.name in metrics and canonical_name(metric.name) != metric.name:
         return _Key(metric.name, 0, None)
-    keys = [k for key in metrics if (k := _read(key, metric)) is not None]
+    keys = [k for key in metrics if (k := _read(key, metric.name)) is not None]
     if not keys:
         return _missing(metric, metrics, f"no {metric.label()}{_at_step(metric)}")
     fitting = [k for k in keys if _fits(metric.average, k.average)]
@@ -155,13 +156,14 @@ def of_others(metric: Metric, metrics: Mapping[str, float]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _read(key: str, metric: Metric) -> _Key | None:
-    """Understand a key as this metric, or return None."""
+@lru_cache(maxsize=10_000)
+def _read(key: str, name: str) -> _Key | None:
+    """Understand a key as the metric of this name, or return None; thousands of runs log the same few keys."""
     words = _words(key)
     for size in range(len(words), 0, -1):
         for start in range(len(words) - size + 1):
             middle = words[start : start + size]
-            if canonical_name("_".join(middle)) == metric.name or middle == _words(metric.name):
+            if canonical_name("_".join(middle)) == name or middle == _words(name):
                 return _told(key, words[:start] + words[start + size :])
     return None
 
@@ -214,8 +216,7 @@ def _betrayed(found: _Key, metrics: Mapping[str, float]) -> str | None:
     """
     values: dict[str, float] = {}
     for name in ("recall", "accuracy", "f1"):
-        probe = Metric(name=name, average=None, direction="maximize")
-        keys = [k for key in metrics if (k := _read(key, probe)) is not None and k.tier == found.tier]
+        keys = [k for key in metrics if (k := _read(key, name)) is not None and k.tier == found.tier]
         if keys:
             values[name] = float(metrics[min(keys, key=lambda k: (k.average is not None, len(k.key), k.key)).key])
     if "recall" not in values or "accuracy" not in values or abs(values["recall"] - values["accuracy"]) > 1e-12:  # noqa: PLR2004 - float noise
@@ -229,7 +230,7 @@ def _betrayed(found: _Key, metrics: Mapping[str, float]) -> str | None:
 def _missing(metric: Metric, metrics: Mapping[str, float], what: str) -> NotLogged:
     finite: Sequence[str] = sorted(metrics)
     near = tuple(difflib.get_close_matches(metric.keys[0] if metric.keys else metric.name, finite, n=3, cutoff=0.4))
-    training = [k for k in finite if {"train", "training"} & set(_words(k)) and _read(_untrained(k), metric)]
+    training = [k for k in finite if {"train", "training"} & set(_words(k)) and _read(_untrained(k), metric.name)]
     if training and not metric.keys:
         text = f"The run logs {metric.label()} on training data only ({', '.join(training)}), which says nothing"
         return NotLogged("missing", text, near)
