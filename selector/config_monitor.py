@@ -320,6 +320,8 @@ class MonitorSettings(Section):
             raise ValueError("in_a_row goes with rule: plain; the tested rule weighs all batches together")
         if self.metric is not None:
             metric(self.metric)
+        if self.challengers and not any(source.folder for source in self.sources):
+            raise ValueError("challengers answer the rows of a folder, and none of the sources is one")
         for name in self.floors:
             if metric(name).direction == "target":
                 raise ValueError(f"{name} is better within a band, which a floor cannot say")

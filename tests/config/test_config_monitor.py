@@ -95,6 +95,10 @@ def test_a_source_that_makes_no_sense_is_refused_with_the_reason(tmp_path, writt
     [
         ("sources: []", "sources is empty"),
         ("sources: a\n      on_degraded: run", "needs its command"),
+        ("sources: a\n      on_better: promote", "needs challengers, the number of those that are judged"),
+        ("sources: {csv: a.csv}\n      challengers: 2", "challengers answer the rows of a folder"),
+        ("sources: a\n      challengers: 21", "must be at most 20"),
+        ("sources: a\n      floors: {recall: high}", "must be a number"),
         ("sources: a\n      in_a_row: 3", "in_a_row goes with rule: plain"),
         ("sources: a\n      metric: wurst", "does not tell whether"),
         ("sources: a\n      false_alarm_evry: 3", "false_alarm_every"),
