@@ -55,6 +55,9 @@ class Listeners:
             lambda: running.keeper.state, lambda: running.pulse.fresh, self._counts().page, _safe(config.secrets)
         )
         listener = http_listener(shown, config.http.address, config.http.hosts)
+        for name, setup in house.setups.items():
+            if setup.family is None:
+                self._counts().model(name)
         healths = _harmless(_Healths(house, self._counts(), running.monotonic).observe)
         running.observers.append(healths)
         listener.start()

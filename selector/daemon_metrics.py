@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 
 from selector import __version__
+from selector.domain.events import Event
 from selector.domain.service import ServiceState
+from selector.domain.verdict import Verdict
 from selector.redaction import printable
 
 if TYPE_CHECKING:
@@ -26,6 +28,16 @@ LONGEST_NAME = 100
 OTHERS = "(others)"
 
 TURN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800)
+
+KNOWN_LABELS = {
+    "notifications": ("sent", "failed"),
+    "failures": ("mlflow", "staging", "lease", "recovery", "look"),
+    "imports": ("imported", "already", "failed", "ignored"),
+    "deliveries": ("accepted", "forged", "stale", "replayed", "malformed"),
+    "wakes": ("start", "signal", "database", "staging", "schedule", "socket", "webhook"),
+    "events": tuple(kind.__name__ for kind in get_args(Event)),
+}
+"""Series that are there from the start, at 0: increase() does not see the event with which a series begins."""
 
 HEALTH = {"unknown": 0, "healthy": 1, "warning": 2, "degraded": 3}
 """The number that stands for a champion's health in production."""
@@ -97,12 +109,9 @@ class DaemonMetrics:
         self.deliveries = self._counter("webhook_deliveries_total", "Webhooks that came in, by outcome.", "outcome")
         self.notifications = self._counter("notifications_total", "Notifications by what came of them.", "outcome")
         self.unsent = self._gauge("notifications_waiting", "Notifications that are still to be sent.")
-        for outcome in ("sent", "failed"):
-            self.notifications.labels(outcome)
-        for part in ("mlflow", "staging", "lease", "recovery", "look"):
-            self.failures.labels(part)
-        for outcome in ("imported", "already", "failed", "ignored"):
-            self.imports.labels(outcome)
+        for counter, labels in KNOWN_LABELS.items():
+            for label in labels:
+                getattr(self, counter).labels(label)
 
     def _about_models(self) -> None:
         self.looks = self._counter("looks_total", "Looks at a model, by verdict.", "model", "decision")
@@ -159,9 +168,14 @@ class DaemonMetrics:
         """Return the label for a model; beyond the thousandth they share one."""
         label = _label(name)
         with self._lock:
-            if label not in self._names and len(self._names) >= MOST_NAMES:
+            if label in self._names:
+                return label
+            if len(self._names) >= MOST_NAMES:
                 return OTHERS
             self._names.add(label)
+        for verdict in get_args(Verdict):
+            self.decisions.labels(label, verdict)
+        self.looks.labels(label, "failed")
         return label
 
     def page(self) -> bytes:

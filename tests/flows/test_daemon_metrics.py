@@ -7,12 +7,16 @@ import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from selector.daemon_metrics import LONGEST_NAME, MOST_NAMES, OTHERS, DaemonMetrics
+from selector.adapters import events_schedule, events_socket, events_webhook
+from selector.adapters.events_database import DatabaseEvents
+from selector.adapters.events_folder import FolderEvents
+from selector.daemon_metrics import KNOWN_LABELS, LONGEST_NAME, MOST_NAMES, OTHERS, DaemonMetrics
 from selector.domain.events import RunFinished, WakeUp
 from selector.domain.service import ModelState, ServiceState
 from selector.errors import MlflowUnreachableError, StagingError
@@ -53,7 +57,7 @@ def test_looks_and_new_decisions_are_counted_by_model_and_verdict(measured):
     measured.turn(looks=(decided("churn", "kept"), failed("fraud", MlflowUnreachableError("away"))))
     assert measured.value("decisions_total", model="churn", decision="promoted") == 1
     assert measured.value("decisions_total", model="churn", decision="kept") == 1
-    assert measured.value("decisions_total", model="fraud", decision="kept") is None
+    assert measured.value("decisions_total", model="fraud", decision="kept") == 0
     assert measured.value("looks_total", model="fraud", decision="kept") == 1
     assert measured.value("looks_total", model="fraud", decision="failed") == 1
 
@@ -109,6 +113,30 @@ def test_what_is_now_is_read_when_the_page_is_read(measured):
     assert measured.value("start_timestamp_seconds") == START.timestamp()
 
 
+def test_what_happens_for_the_first_time_was_counted_as_zero_before(measured):
+    measured.metrics.model("churn")
+    before = measured.metrics.page().decode()
+    measured.turn(
+        looks=(decided("churn", "promoted"), failed("churn", MlflowUnreachableError("away"))),
+        wakes=(WakeUp("start"), WakeUp("socket")),
+        events=(RunFinished("e", "r"),),
+    )
+    counted = {
+        line.rpartition(" ")[0] for line in measured.metrics.page().decode().splitlines() if line.endswith(" 1.0")
+    }
+    counted = {series for series in counted if "_total{" in series and 'looks_total{decision="promoted"' not in series}
+    assert len(counted) == 5
+    assert all(f"{series} 0.0" in before for series in counted)
+
+
+def test_every_source_of_hints_and_outcome_of_a_webhook_is_known_from_the_start():
+    assert set(KNOWN_LABELS["wakes"]) >= {
+        DatabaseEvents.name, FolderEvents.name, events_schedule.SOURCE, events_socket.SOURCE, events_webhook.SOURCE
+    }  # fmt: skip
+    raised = re.findall(r'RefusedDelivery\(\s*"(\w+)"', Path(events_webhook.__file__).read_text(encoding="utf-8"))
+    assert set(KNOWN_LABELS["deliveries"]) == {"accepted", *raised}
+
+
 def test_health_in_production_is_a_number(measured):
     measured.metrics.healths({"a": "unknown", "b": "healthy", "c": "warning", "d": "degraded"})
     assert [measured.value("health", model=m) for m in "abcd"] == [0, 1, 2, 3]
@@ -126,8 +154,8 @@ def test_a_name_from_outside_stays_one_label(measured, name):
     measured.turn(looks=(decided(name, "kept"),))
     families = {f.name for f in text_string_to_metric_families(measured.metrics.page().decode())}
     assert all(f.startswith("mlflow_selector_") for f in families)
-    (label,) = [s.labels["model"] for f in text_string_to_metric_families(measured.metrics.page().decode())
-                if f.name == "mlflow_selector_looks" for s in f.samples]  # fmt: skip
+    (label,) = {s.labels["model"] for f in text_string_to_metric_families(measured.metrics.page().decode())
+                if f.name == "mlflow_selector_looks" for s in f.samples}  # fmt: skip
     assert len(label) <= LONGEST_NAME
     assert "\n" not in label
 
