@@ -130,6 +130,15 @@ def test_a_family_and_its_members_are_known(world):
     assert not any(knows(house, name) for name in ("nobody", "M-", "N-1", "M-a/b"))
 
 
+def test_what_is_configured_by_its_name_is_counted_from_zero_before_the_first_look(running, world, tmp_path, port):
+    rule = Setup("M-{x}", world.policy, family=Family("M-{x}", "x"))
+    house = SimpleNamespace(setups={"churn": world.house.setups["churn"], "M-{x}": rule})
+    with Listeners(running).open(configured(tmp_path, f"http: 127.0.0.1:{port}"), house):
+        page = read(port, "/metrics")
+    assert 'mlflow_selector_decisions_total{decision="promoted",model="churn"} 0.0' in page
+    assert "M-" not in page
+
+
 def test_the_health_of_champions_that_are_watched_is_measured(running, world, tmp_path, port, monkeypatch):
     told = ["degraded"]
     monkeypatch.setattr("selector.bootstrap_listeners.HEALTH_SECONDS", 0.0)
@@ -137,7 +146,7 @@ def test_the_health_of_champions_that_are_watched_is_measured(running, world, tm
         "selector.workflows.monitor_document.production",
         lambda house, setup, champion: {"health": told[-1] if (setup.model, champion) == ("churn", 3) else "unknown"},
     )
-    house = SimpleNamespace(setups={"churn": SimpleNamespace(model="churn", monitor=object())})
+    house = SimpleNamespace(setups={"churn": SimpleNamespace(model="churn", monitor=object(), family=None)})
     looked = Look("churn", SimpleNamespace(verdict="kept"), {"champion": {"version": 3}}, "")
     with Listeners(running).open(configured(tmp_path, f"http: 127.0.0.1:{port}"), house):
         for word, number in (("degraded", 3), ("healthy", 1)):
@@ -152,7 +161,7 @@ def test_a_state_that_cannot_be_read_spoils_no_metrics(running, tmp_path, port, 
         raise StateUnavailableError("no space left")
 
     monkeypatch.setattr("selector.workflows.monitor_document.production", away)
-    house = SimpleNamespace(setups={"churn": SimpleNamespace(model="churn", monitor=object())})
+    house = SimpleNamespace(setups={"churn": SimpleNamespace(model="churn", monitor=object(), family=None)})
     looked = Look("churn", SimpleNamespace(verdict="kept"), {"champion": {"version": 3}}, "")
     with Listeners(running).open(configured(tmp_path, f"http: 127.0.0.1:{port}"), house):
         observed(running, Turn(looks=(looked,)))
