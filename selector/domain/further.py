@@ -41,13 +41,10 @@ def further_metric(name: str) -> Metric:
         ValueError: nobody knows it; the nearest known name is in the message.
 
     """
-    known = (*RECOMPUTED, *LOGGED_ONLY)
     try:
-        found = metric(name)
-    except ValueError:
-        found = None
-    if found is not None and found.name in known:
-        return found
+        return metric(name)
+    except ValueError:  # it does not tell a direction, so nobody knows it
+        known = (*RECOMPUTED, *LOGGED_ONLY)
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"metric {name!r} is unknown; {hint}Known: {', '.join(known)}")

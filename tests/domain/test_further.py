@@ -87,7 +87,7 @@ def test_a_model_without_probabilities_gets_a_dash_and_the_others_their_values()
 
 
 def test_a_metric_that_nobody_has_a_value_of_is_told_with_the_reason():
-    found = asked(["rmse"])
+    found = asked(["rmse", "RMSE"])
     assert found.values == {"a": {"rmse": None}}
     (note,) = found.notes
     assert note.startswith("No candidate has a value of RMSE: ")

@@ -13,7 +13,7 @@ from selector.cli import tables
 from selector.domain.further import further_metric
 from selector.domain.metric import metric
 from selector.domain.policy import Policy
-from selector.workflows import by_hand, look
+from selector.workflows import by_hand, case, look
 
 THREE = tuple(further_metric(name) for name in ("precision", "recall", "roc_auc"))
 
@@ -50,6 +50,16 @@ def test_every_scored_candidate_has_them_and_nobody_is_scored_twice(world):
     assert lines(found.document)["broken"] == {"precision": None, "recall": None, "roc_auc": None}
     assert len(world.scorer.scored) == 2
     assert next(n for n in found.document["notes"] if "ROC AUC" in n).startswith("No candidate has a value of ROC AUC")
+
+
+def test_the_threshold_of_a_run_counts_for_them_too(world, monkeypatch):
+    told = []
+    real = case.further
+    monkeypatch.setattr(case, "further", lambda *a, **k: told.append(k["thresholds"]) or real(*a, **k))
+    world.metrics = THREE
+    world.train("old", 300, tags={"best_threshold": "0.3"})
+    world.look()
+    assert told[0] == {"models:/m-0000": 0.3}
 
 
 def test_a_metric_without_a_value_disqualifies_nobody(world):
