@@ -20,6 +20,7 @@ from selector.bootstrap_listeners import Listeners
 from selector.bootstrap_notices import deliveries
 from selector.config import Configuration, load
 from selector.daemon import LONGEST_STEP, Daemon, Parts
+from selector.daemon_prune import Pruning
 from selector.ports import Clock, Lease, WakeUps
 from selector.workflows.cycle import Cycle
 from selector.workflows.import_staged import StagedFolders
@@ -78,7 +79,7 @@ def daemon(
                     production=ProductionWatch(current.watch.production),
                 ),
                 _daemon_lease(current, house.clock),
-                (*_sources(current), *listening, sending),
+                (*_sources(current), *listening, sending, Pruning(house)),
                 poll=current.watch.poll,
                 thorough=current.watch.thorough,
                 longest=max(LONGEST_STEP, current.scoring.timeout + SCORING_SLACK),

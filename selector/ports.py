@@ -295,6 +295,14 @@ class Cache(Protocol):
         """Keep an answer; transient failures are not kept."""
         ...
 
+    def unread_predictions(self, since: datetime) -> tuple[tuple[str, str], ...]:
+        """Return model and holdout digest of the answers with arrays that nobody kept or read since, to a day."""
+        ...
+
+    def drop_predictions(self, which: Sequence[tuple[str, str]], since: datetime) -> int:
+        """Forget these answers, but none that was kept or read since; return how many."""
+        ...
+
 
 class Flags(Protocol):
     """What operators switched on and off."""

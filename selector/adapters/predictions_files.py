@@ -7,6 +7,7 @@ import io
 import os
 import tempfile
 import zipfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ import numpy as np
 
 from selector.adapters.store_records import digest_of
 from selector.domain.model import Predictions
+
+SUFFIX = ".npz"
+DAY = 86_400.0
 
 
 class PredictionsFiles:
@@ -27,8 +31,16 @@ class PredictionsFiles:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def write(self, model_digest: str, holdout_digest: str, predictions: Predictions) -> str:
+    def write(
+        self, model_digest: str, holdout_digest: str, predictions: Predictions, now: datetime | None = None
+    ) -> str:
         """Write (or replace) the file and return its sha256 (hex); it is on the disk when this returns.
+
+        Args:
+            model_digest: of the model.
+            holdout_digest: of the rows.
+            predictions: what it answered.
+            now: when the file is said to have been used; the computer's time where it is left out.
 
         Raises:
             OSError: the folder cannot be written to.
@@ -43,6 +55,8 @@ class PredictionsFiles:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
                 file.flush()
+                if now is not None:
+                    os.utime(file.fileno(), (now.timestamp(), now.timestamp()))
                 os.fsync(file.fileno())
             Path(name).replace(target)
         except BaseException:
@@ -51,12 +65,25 @@ class PredictionsFiles:
         _sync_folder(target.parent)
         return hashlib.sha256(content).hexdigest()
 
-    def read(self, model_digest: str, holdout_digest: str, file_digest: str) -> Predictions | None:
-        """Return the predictions, or None where the file is gone, cannot be read, or is not what was written."""
+    def read(
+        self, model_digest: str, holdout_digest: str, file_digest: str, now: datetime | None = None
+    ) -> Predictions | None:
+        """Return the predictions, or None where the file is gone, cannot be read, or is not what was written.
+
+        Args:
+            model_digest: of the model.
+            holdout_digest: of the rows.
+            file_digest: what `write` returned.
+            now: take note of the use in the file's time, once a day at most; nothing is changed where it is left out.
+
+        """
+        path = self._path(model_digest, holdout_digest)
         try:
-            content = self._path(model_digest, holdout_digest).read_bytes()
+            content = path.read_bytes()
         except OSError:
             return None
+        if now is not None:
+            _used(path, now)
         if hashlib.sha256(content).hexdigest() != file_digest:
             return None
         try:
@@ -71,10 +98,52 @@ class PredictionsFiles:
         except OSError:
             return
 
+    def unused(self, since: datetime) -> frozenset[str]:
+        """Return the names of the files that nobody wrote or read since."""
+        found = set()
+        for folder in _entries(self._folder):
+            for entry in _entries(folder):
+                if entry.suffix == SUFFIX and self._is_unused(entry, since):
+                    found.add(entry.stem)
+        return frozenset(found)
+
+    def is_unused(self, model_digest: str, holdout_digest: str, since: datetime) -> bool:
+        """Return whether there is a file that nobody wrote or read since."""
+        return self._is_unused(self._path(model_digest, holdout_digest), since)
+
+    @staticmethod
+    def _is_unused(path: Path, since: datetime) -> bool:
+        try:
+            return path.stat().st_mtime < since.timestamp()
+        except OSError:
+            return False
+
     def _path(self, model_digest: str, holdout_digest: str) -> Path:
         # Hashed, because a digest that came from outside must not choose a path.
-        name = digest_of(model_digest, holdout_digest)
-        return self._folder / name[:2] / f"{name}.npz"
+        name = self.name(model_digest, holdout_digest)
+        return self._folder / name[:2] / f"{name}{SUFFIX}"
+
+    @staticmethod
+    def name(model_digest: str, holdout_digest: str) -> str:
+        """Return what the file is called, without its ending."""
+        return digest_of(model_digest, holdout_digest)
+
+
+def _used(path: Path, now: datetime) -> None:
+    """Take note that the file is in use; a file whose time cannot be set is only forgotten earlier."""
+    try:
+        if now.timestamp() - path.stat().st_mtime > DAY:
+            os.utime(path, (now.timestamp(), now.timestamp()))
+    except OSError:
+        return
+
+
+def _entries(folder: Path) -> list[Path]:
+    """Return what is in a folder; nothing where it is none, or cannot be read."""
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def packed(predictions: Predictions) -> bytes:

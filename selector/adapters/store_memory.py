@@ -42,6 +42,7 @@ class MemoryStore(MemoryNotices):
         self._digests: dict[str, str] = {}
         self._facts: dict[str, str] = {}
         self._answers: dict[tuple[str, str], Predictions | Unscorable] = {}
+        self._read_at: dict[tuple[str, str], datetime] = {}
         self._paused: dict[str, str] = {}
         self._health: dict[str, str] = {}
 
@@ -125,13 +126,29 @@ class MemoryStore(MemoryNotices):
 
     def predictions(self, model_digest: str, holdout_digest: str) -> Predictions | Unscorable | None:
         """Return what this very model answered for these very rows, or None."""
-        return self._answers.get((model_digest, holdout_digest))
+        found = self._answers.get((model_digest, holdout_digest))
+        if found is not None:
+            self._read_at[model_digest, holdout_digest] = self._now()
+        return found
 
     def remember_predictions(self, model_digest: str, holdout_digest: str, result: Predictions | Unscorable) -> None:
         """Keep an answer; transient failures are not kept."""
         if isinstance(result, Unscorable) and result.transient:
             return
         self._answers[model_digest, holdout_digest] = replace(result)
+        self._read_at[model_digest, holdout_digest] = self._now()
+
+    def unread_predictions(self, since: datetime) -> tuple[tuple[str, str], ...]:
+        """Return the answers that nobody kept or read since."""
+        arrays = (one for one, answer in self._answers.items() if isinstance(answer, Predictions))
+        return tuple(one for one in arrays if self._read_at[one] < since)
+
+    def drop_predictions(self, which: Sequence[tuple[str, str]], since: datetime) -> int:
+        """Forget these answers, but none that was kept or read since."""
+        old = [one for one in which if one in self._answers and self._read_at[one] < since]
+        for one in old:
+            del self._answers[one], self._read_at[one]
+        return len(old)
 
     def pause(self, model: str, reason: str) -> None:
         """Remember that nothing is written for this model ("*": all)."""

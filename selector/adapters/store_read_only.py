@@ -90,6 +90,10 @@ class ReadOnlyStore:
         """Keep an answer in memory; transient failures are not kept."""
         self._learned.remember_predictions(model_digest, holdout_digest, result)
 
+    def unread_predictions(self, since: datetime) -> tuple[tuple[str, str], ...]:
+        """Return the store's answer."""
+        return self._store.unread_predictions(since)
+
     def health(self, model: str) -> Mapping[str, Any] | None:
         """Return the store's answer."""
         return self._store.health(model)
@@ -133,6 +137,7 @@ class ReadOnlyStore:
     failed = _refusing("deliver a notice")
     given_up = _refusing("give a notice up")
     prune = _refusing("remove old notices")
+    drop_predictions = _refusing("forget answers")
     keep_board = _refusing("keep alerts")
 
     def describe(self) -> str:

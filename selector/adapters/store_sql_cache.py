@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, delete, select
@@ -61,7 +62,8 @@ class SqlCache:
             return None
         if row.reason is not None:
             return Unscorable(json.loads(row.reason))
-        found = self._files.read(model_digest, holdout_digest, row.file_digest or "")
+        now = self._clock.now() if self._database.writable else None
+        found = self._files.read(model_digest, holdout_digest, row.file_digest or "", now)
         if found is None and self._database.writable:
             _LOG.warning("The kept predictions of model %s are damaged; it is scored again.", model_digest)
             self._drop(model_digest, holdout_digest)
@@ -80,11 +82,32 @@ class SqlCache:
         else:
             try:
                 # The file first: a row without its file would be taken for damage, a file without a row for nothing.
-                row |= {"reason": None, "file_digest": self._files.write(model_digest, holdout_digest, result)}
+                written = self._files.write(model_digest, holdout_digest, result, self._clock.now())
+                row |= {"reason": None, "file_digest": written}
             except (OSError, ValueError) as error:
                 _LOG.warning("The predictions of model %s are not kept: %s", model_digest, error)
                 return
         self._keep(predictions, row)
+
+    def unread_predictions(self, since: datetime) -> tuple[tuple[str, str], ...]:
+        """Return the answers whose file nobody wrote or read since; without such files the database is not asked."""
+        unused = self._files.unused(since)
+        if not unused:
+            return ()
+        query = select(predictions.c.model_digest, predictions.c.holdout_digest)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(predictions.c.file_digest.is_not(None)))
+            return tuple((model, holdout) for model, holdout in rows if self._files.name(model, holdout) in unused)
+
+    def drop_predictions(self, which: Sequence[tuple[str, str]], since: datetime) -> int:
+        """Forget these answers, but none whose file was written or read since."""
+        old = [one for one in which if self._files.is_unused(*one, since)]
+        with self._database.writing() as connection:
+            for model, holdout in old:
+                connection.execute(delete(predictions).where(*_of(model, holdout)))
+        for model, holdout in old:
+            self._files.drop(model, holdout)
+        return len(old)
 
     def _by_uri(self, table: Table, value: Column[str], uris: Sequence[str]) -> dict[str, str]:
         wanted = {index_key(uri): uri for uri in uris}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
 
-from selector import bootstrap_notices
+from selector import bootstrap_daemon, bootstrap_notices
+from selector.adapters.clock_memory import MemoryClock
 from selector.adapters.store_sql import open_store
 from selector.bootstrap_daemon import daemon
 from selector.cli.app import app
 from selector.config import load
+from selector.daemon_prune import Pruning
 from selector.exchange import Delivery, Notice
 
 TEXT = (
@@ -81,6 +85,20 @@ def test_the_service_delivers_what_waits(folder, channel, mlflow_sqlite):
     with state(folder) as store:
         assert dict(store.counts()) == {"sent": 2}
         assert store.notices() == ()
+
+
+def test_the_service_removes_what_is_old(folder, channel, mlflow_sqlite, monkeypatch):
+    (folder / "selector.yaml").write_text(TEXT.replace("sqlite:///mlflow.db", mlflow_sqlite))
+    long_ago = MemoryClock(datetime.now(UTC) - timedelta(days=31))
+    with closing(open_store(folder / ".mlflow-selector", None, writable=True, clock=long_ago)) as store:
+        store.put([Notice(key="old", model="churn", kind="promoted", title="t", body="")])
+        store.share_out({"old": ["hook"]}, complete=True, oldest=long_ago.now())
+        store.sent(store.waiting("hook")[0])
+    monkeypatch.setattr(bootstrap_daemon, "Pruning", partial(Pruning, first=0.0))
+    waits(folder, "1")
+    daemon(load(folder / "selector.yaml", service=True), once=True).run()
+    with state(folder) as store:
+        assert dict(store.counts()) == {"sent": 1}
 
 
 def test_how_often_is_configured(folder):
