@@ -14,6 +14,8 @@ from typing import cast
 from migrations.importer import LegacyImporter
 from selector.adapters.clock_system import SystemClock
 from selector.adapters.commands_subprocess import SubprocessCommands
+from selector.adapters.exports_chosen import ChosenExports
+from selector.adapters.exports_mlflow import MlflowExports
 from selector.adapters.holdout_files import HoldoutFiles
 from selector.adapters.lock_file import FileLease
 from selector.adapters.lock_patient import PatientLease
@@ -99,6 +101,9 @@ def open_house(
             production=lambda spec, metric: open_production(spec, metric, registry),
             commands=SubprocessCommands(config.state.folder / "commands"),
             alert_rules=config.alerts.rules(),
+            exports=ChosenExports(
+                MlflowExports(config.mlflow.tracking_uri, config.mlflow.registry_uri, config.mlflow.timeout)
+            ),
         )
 
 
@@ -122,6 +127,7 @@ def setup(model: str, settings: ModelSettings) -> Setup:
         if watch
         else (),
         keep=settings.keep.rule() if settings.keep else None,
+        exports=settings.export,
         metrics=tuple(further_metric(name) for name in settings.metrics),
     )
 

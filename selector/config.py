@@ -13,8 +13,9 @@ from pydantic import Field, PrivateAttr, ValidationError
 
 from selector.config_alerts import AlertSettings
 from selector.config_errors import nearest, problems_of, told
+from selector.config_export import clashes
 from selector.config_http import HttpSettings, SocketSettings, WebhookSettings
-from selector.config_models import NOT_YET, AliasSettings, HoldoutSettings, MetricSettings, ModelSettings
+from selector.config_models import AliasSettings, HoldoutSettings, MetricSettings, ModelSettings
 from selector.config_notify import NotifySettings
 from selector.config_secrets import Expansion, expand
 from selector.config_section import Section, nothing_given
@@ -45,7 +46,6 @@ __all__ = [
     "StagingSettings",
     "StateSettings",
     "WatchSettings",
-    "NOT_YET",
 ]
 
 _PLACE = re.compile(r"\{[^{}]*\}")
@@ -189,6 +189,10 @@ def load(
         hidden = {p.location for p in problems}
         problems += [p for p in problems_of(error, document, Configuration) if p.location not in hidden]
     problems += _across(document.data)
+    if configuration is not None:
+        exports = {name: (settings.export, settings.split_by) for name, settings in configuration.models.items()}
+        found = clashes(exports, [s.folder for s in configuration.staging])
+        problems += [Problem(("models", name, "export"), text) for name, text in found]
     if problems or configuration is None:
         raise told(problems, document)
     return _remember(configuration, path.absolute(), expansion)

@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-from selector.config_models import NOT_YET
 from selector.config_yaml import Document, Location, Place, Problem, excerpt
 from selector.errors import ConfigurationError
 from selector.redaction import redact
@@ -130,9 +129,6 @@ def _shown(value: Any) -> str:
 
 def _unknown(location: Location, root: type[BaseModel]) -> str:
     key, parent = str(location[-1]), location[:-1]
-    pattern = "models.*" if len(parent) == 2 and parent[0] == "models" else path_text(parent)  # noqa: PLR2004 - models, NAME
-    if key in NOT_YET.get(pattern, ()):
-        return f"{key} is not supported by this version"
     section = section_at(parent, root)
     known = [*section.model_fields, *getattr(section, "synonyms", ())] if section else []
     hint = nearest(key, known)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, GetJsonSchemaHandler, field_validator, model_validator
 from pydantic.json_schema import JsonSchemaValue
 
+from selector.config_export import ExportPlaces
 from selector.config_gates import ALL, GateSettings
 from selector.config_keep import KeepSettings
 from selector.config_metrics import FurtherMetrics
@@ -17,12 +18,6 @@ from selector.config_values import Address, AliasName, Seconds, Word
 from selector.domain.metric import Metric, metric
 from selector.domain.policy import Aliases, Approval, Policy
 from selector.ports import HoldoutSpec
-
-NOT_YET: dict[str, tuple[str, ...]] = {
-    "": (),
-    "models.*": ("export",),
-}
-"""Keys of the contract that this version refuses, because it would not act on them; remove them one by one."""
 
 
 class MetricSettings(Section):
@@ -278,6 +273,12 @@ class ModelSettings(Section):
         default=None,
         description="How many archived versions stay registered: a number, or the keys below. Default: all of them;"
         " nothing is ever deleted. See docs/retention.md.",
+    )
+    export: ExportPlaces = Field(
+        default=(),
+        description="Folders and artifact URIs that always hold the champion's files, for consumers that do not speak"
+        " MLflow; see docs/export.md.",
+        examples=["models/production"],
     )
     schedule: ScheduleSettings | None = Field(
         default=None,

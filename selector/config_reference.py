@@ -8,7 +8,7 @@ from typing import Any
 
 from selector.config import Configuration
 from selector.config_gates import GateSettings
-from selector.config_models import NOT_YET, ModelSettings
+from selector.config_models import ModelSettings
 from selector.config_monitor import SourceSettings
 
 _NAMES = {"models": "churn"}
@@ -31,6 +31,7 @@ _COMMENTED = (
     "models.stages",
     "models.keep.versions",
     "models.keep.days",
+    "models.export",
     "state.database",
     *(f"notify.{key}" for key in ("webhook", "secret", "on", "models", "name")),
     "http.hosts",
@@ -207,9 +208,6 @@ def reference() -> str:
     parts = [_PAGE, "## Keys at the top level\n", _table(made, made)]
     for key, value in made["properties"].items():
         parts += _pages(key, value, made)
-    parts.append("## Not supported by this version\n")
-    parts.append("These keys are planned. They are refused, never silently ignored.\n")
-    parts += [f"- below a model: `{name}`" for pattern, names in NOT_YET.items() if pattern for name in names]
     return "\n".join(parts).rstrip() + "\n"
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import logging
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -47,11 +48,16 @@ class MlflowExports:
 
     def read(self, where: str) -> Exported | None:
         """Return what selector.json says there, as `Exports.read` says; the other files are not looked at."""
-        record = self._record(where, self._open(where))
-        return record.exported if record else None
+        with _told():
+            record = self._record(where, self._open(where))
+            return record.exported if record else None
 
     def write(self, where: str, folder: Path, exported: Exported) -> None:
         """Put the files into a folder of their own, then let selector.json name it, as `Exports.write` says."""
+        with _told():
+            self._write(where, folder, exported)
+
+    def _write(self, where: str, folder: Path, exported: Exported) -> None:
         files = sizes(folder, where)
         repository = self._open(where)
         before = self._record(where, repository)
@@ -106,6 +112,14 @@ class MlflowExports:
             return within(seconds or self._timeout, where, doing, call)
         except (MlflowRefusedError, MlflowUnreachableError) as error:
             raise ExportError(error.message.replace("MLflow at ", "", 1), advice=error.advice) from None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:  # of the temporary files
+        raise ExportError(f"{error.filename}: {error.strerror or error}", advice="make room there") from error
 
 
 def _upload(repository: Any, file: Path, parent: str) -> Callable[[], None]:

@@ -27,6 +27,7 @@ from selector.ports import (
     StagedImporter,
     Store,
 )
+from selector.ports_exports import Exports
 from selector.ports_production import Commands, Sources, SourceSpec
 
 
@@ -71,6 +72,7 @@ class Setup:
         sources: where production metrics come from.
         keep: how many archived versions stay; None: all of them.
         metrics: further metrics, which are shown and decide nothing.
+        exports: folders (absolute paths) and artifact URIs that hold the champion's files.
 
     """
 
@@ -88,6 +90,7 @@ class Setup:
     sources: tuple[SourceSpec, ...] = ()
     keep: Keep | None = None
     metrics: tuple[Metric, ...] = ()
+    exports: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,7 @@ class House:
     importer: StagedImporter | None = None
     production: Sources | None = None
     commands: Commands | None = None
+    exports: Exports | None = None
     alert_rules: AlertRules = field(default_factory=AlertRules)
 
     def setup(self, model: str) -> Setup:
@@ -153,7 +157,15 @@ class House:
             safe = quote(value, safe="") if "://" in holdout.data else value
             holdout = replace(holdout, data=rule.family.fill(safe, holdout.data))
         sources = tuple(_filled(source, rule.family, value) for source in rule.sources)
-        return replace(rule, model=rule.family.fill(value), value=value, holdout=holdout, sources=sources)
+        exports = tuple(_exported(where, rule.family, value) for where in rule.exports)
+        return replace(
+            rule, model=rule.family.fill(value), value=value, holdout=holdout, sources=sources, exports=exports
+        )
+
+
+def _exported(where: str, family: Family, value: str) -> str:
+    """Return where one member of a family is exported to: a path as it is spelled, a URI with the value quoted."""
+    return family.fill(value if Path(where).is_absolute() else quote(value, safe=""), where)
 
 
 def _filled(source: SourceSpec, family: Family, value: str) -> SourceSpec:

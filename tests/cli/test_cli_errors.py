@@ -37,7 +37,7 @@ def test_a_missing_file_says_where_it_was_looked_for_and_exits_78(start, tmp_pat
         (b"\x80\x04\x95\x00\xff", "not a text file"),
         (b"", "is empty"),
         (b"models:\n  a/b: {metric: f1}\n", "MLflow does not allow '/'"),
-        (b"models:\n  churn: {metric: f1, export: {}}\n", "export is not supported by this version"),
+        (b"models:\n  churn: {metric: f1, export: {}}\n", "must be a list, not a group of keys"),
         (
             b"models:\n  churn: {metric: f1}\nnotify: [{url: '${env:NOT_SET_ANYWHERE}'}]\n",
             "NOT_SET_ANYWHERE is not set",

@@ -62,7 +62,7 @@ models:
     metric: f1
     confidence: 7
     shadow: maybe
-    export: []
+    export: "s3://bucket"
   a/b:
     metric: foo
     rule: provn
@@ -80,7 +80,7 @@ state: b
         f"{path}:3:5: models.churn.metrc: unknown key; did you mean 'metric'?",
         f"{path}:5:17: models.churn.confidence: must be less than 1, not '7'",
         f"{path}:6:13: models.churn.shadow: must be true or false, not 'maybe'",
-        f"{path}:7:5: models.churn.export: export is not supported by this version",
+        f"{path}:7:13: models.churn.export: 's3://bucket' is all of a store; name a folder in it, as in s3://bucket/churn",
         f"{path}:8:3: models.a/b: registered model 'a/b': MLflow does not allow '/' in the name; use - or _",
         f"{path}:9:13: models.a/b.metric: {direction}",
         f"{path}:10:11: models.a/b.rule: must be proven or highest, not 'provn'; did you mean 'proven'?",

@@ -8,10 +8,8 @@ import pytest
 
 from selector.cli import reference
 from selector.config import load
-from selector.config_models import NOT_YET
 from selector.config_reference import example, minimal, schema
 from selector.config_reference import reference as configuration_page
-from selector.errors import ConfigurationError
 
 ROOT = Path(__file__).parents[2]
 GENERATED = {
@@ -66,14 +64,6 @@ def _keys(part):
         yield from part["properties"]
     for option in part.get("anyOf", ()):
         yield from _keys(option)
-
-
-@pytest.mark.parametrize("key", [key for keys in NOT_YET.values() for key in keys])
-def test_a_planned_key_is_refused_by_name_and_not_ignored(tmp_path, key):
-    path = tmp_path / "selector.yaml"
-    path.write_text(f"models:\n  churn:\n    metric: f1\n    {key}: {{}}\n")
-    with pytest.raises(ConfigurationError, match=f"{key} is not supported by this version"):
-        load(path)
 
 
 def test_the_schema_refuses_unknown_keys_everywhere_and_every_reference_in_it_leads_somewhere():
