@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from selector.domain import report_words as words
 from selector.domain.answers import Answers, decode
-from selector.domain.curves import curves
+from selector.domain.curves import Curves, curves
 from selector.domain.gates import GateResult
 from selector.domain.model import NOTHING, Predictions, Truth
 from selector.domain.policy import Policy
@@ -46,6 +47,7 @@ def build(
     dry_run: bool = False,
     winner_version: int | None = None,
     predictions: Mapping[str, Predictions] = NOTHING,
+    before: Report | None = None,
     target: str | None = None,
     confinement: str = "",
     environment: Mapping[str, str] = NOTHING,
@@ -61,6 +63,7 @@ def build(
         dry_run: True where a promotion was only considered.
         winner_version: the version the winner was registered as, where the plan made it.
         predictions: answers by candidate URI; curves and changed rows appear where champion and winner are among them.
+        before: an earlier report of the same decision and predictions, whose curves are taken over.
         target: the holdout's label column.
         confinement: one line on how models were kept from doing harm while they were scored.
         environment: names and versions, such as {"mlflow-selector": "0.1.0", "MLflow": "3.17.2"}.
@@ -92,7 +95,9 @@ def build(
         luck=_luck(decision, policy, subject),
         ranking=tuple(_ranked(i, s, decision, winner_version) for i, s in enumerate(decision.ranking, 1)),
         subject=_subject(subject, decision, winner_version),
-        errors=_errors(decision, subject, predictions, winner_version),
+        errors=_errors(decision, subject, predictions, winner_version)
+        if before is None
+        else _numbered(before.errors, winner_version),
         data=_data(decision.truth, target),
         policy=PolicyLine(
             decision.policy_digest,
@@ -220,13 +225,22 @@ def _errors(
         return None
     pair = [s for s in (decision.champion, subject) if s is not None and s.outcome is not None]
     answers = {id(s): _answers(truth, predictions.get(s.candidate.uri)) for s in pair}
-    models = tuple(_errors_of(s, decision, truth, answers[id(s)], winner_version) for s in pair)
+    drawn = {key: curves(truth, found.probability) if found else None for key, found in answers.items()}
+    models = tuple(_errors_of(s, decision, drawn[id(s)], winner_version) for s in pair)
     shown = tuple(m for m in models if m.confusion or m.roc)
     if not shown:
         return None
     fixed, broken = _changed(truth, *(answers[id(s)] for s in pair)) if len(pair) == 2 else (None, None)  # noqa: PLR2004 - two
-    base = next((c.prevalence for a in answers.values() if a and (c := curves(truth, a.probability))), None)
+    base = next((found.prevalence for found in drawn.values() if found), None)
     return Errors(truth.classes, shown, fixed, broken, base)
+
+
+def _numbered(errors: Errors | None, winner_version: int | None) -> Errors | None:
+    """Return the same with the version that the winner was registered as since."""
+    if errors is None or winner_version is None:
+        return errors
+    models = tuple(replace(m, version=winner_version) if m.role == "winner" else m for m in errors.models)
+    return replace(errors, models=models)
 
 
 def _answers(truth: Truth, predictions: Predictions | None) -> Answers | None:
@@ -234,12 +248,9 @@ def _answers(truth: Truth, predictions: Predictions | None) -> Answers | None:
     return found if isinstance(found, Answers) else None
 
 
-def _errors_of(
-    standing: Standing, decision: Decision, truth: Truth, answers: Answers | None, winner_version: int | None
-) -> ErrorsOf:
+def _errors_of(standing: Standing, decision: Decision, drawn: Curves | None, winner_version: int | None) -> ErrorsOf:
     winner = standing is decision.winner
     confusion = standing.outcome.confusion if standing.outcome else None
-    drawn = curves(truth, answers.probability) if answers else None
     return ErrorsOf(
         role="champion" if standing.champion else "winner" if winner else "challenger",
         name=words.quiet(standing.name),

@@ -53,8 +53,8 @@ class Case:
         files, claim = scored.files if scored else None, self.house.store.identity()
         return promotion_plan(self.decision, registered, self.setup.policy, files, claim)
 
-    def report(self, steps: Sequence[str], winner_version: int | None = None) -> Report:
-        """Return the report of the decision, with what it changes in MLflow."""
+    def report(self, steps: Sequence[str], winner_version: int | None = None, before: Report | None = None) -> Report:
+        """Return the report of the decision, with what it changes in MLflow; `before` is an earlier one of it."""
         answers = {uri: a for uri, a in self.observed.answers.items() if isinstance(a, Predictions)}
         made = build(
             self.decision,
@@ -64,6 +64,7 @@ class Case:
             done=steps,
             winner_version=winner_version,
             predictions=answers,
+            before=before,
             target=self.setup.holdout.target if self.setup.holdout else None,
             confinement=self.house.scorer.confinement if self.observed.answers else "",
             environment=_environment(),
@@ -72,10 +73,11 @@ class Case:
 
     def carry_out(self, plan: Plan, record: Record) -> tuple[Path, int | None]:
         """Write the report, carry the plan out, and return the report's page and the version that was created."""
-        page = self.house.reports.write(self.report(in_words(plan)))
+        first = self.report(in_words(plan))
+        page = self.house.reports.write(first)
 
         def registered(number: int) -> None:
-            self.house.reports.write(self.report(in_words(plan, {NEW_VERSION: f"v{number}"}), number))
+            self.house.reports.write(self.report(in_words(plan, {NEW_VERSION: f"v{number}"}), number, first))
 
         return page, carry_out(self.house, plan, record, on_registered=registered)
 
