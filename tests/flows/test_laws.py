@@ -19,6 +19,7 @@ from selector.domain.gates.runs import Required
 from selector.domain.metric import metric
 from selector.domain.model import STATUS_TAG
 from selector.domain.policy import Approval
+from selector.domain.retention import Keep
 from selector.errors import SelectorError, UsageError
 from selector.workflows import approval, by_hand, look
 
@@ -193,6 +194,15 @@ class Laws(RuleBasedStateMachine):
         if champion is not None and champion.tags.get(STATUS_TAG) == "quarantined":
             assert self._moved_there_by_hand()
 
+    @invariant()
+    def what_is_deleted_goes_once_and_leaves_no_alias_behind(self):
+        model = self.world.model
+        versions = {v.version for v in model.versions} if model else set()
+        gone = [e.version for e in self.world.store.entries(kinds=("deleted",))]
+        assert len(set(gone)) == len(gone)
+        assert not versions & set(gone)
+        assert not (set(model.aliases.values()) if model else set()) - versions
+
 
 EXAMPLES = int(os.environ.get("SELECTOR_EXAMPLES", "40"))
 """`make nightly` lives through more lives."""
@@ -208,13 +218,17 @@ GATES = (
 )
 
 
-@pytest.mark.parametrize("gates", [(), GATES], ids=["without gates", "with gates"])
-def test_the_laws_hold_in_random_lives_of_a_model(new_world, gates):
+@pytest.mark.parametrize(
+    ("gates", "keep"),
+    [((), None), (GATES, None), ((), Keep(versions=1))],
+    ids=["without gates", "with gates", "with deletions"],
+)
+def test_the_laws_hold_in_random_lives_of_a_model(new_world, gates, keep):
     from hypothesis.stateful import run_state_machine_as_test  # noqa: PLC0415 - only here
 
     def world(_folder):
         made = new_world()
-        made.policy = replace(made.policy, gates=gates)
+        made.policy, made.keep = replace(made.policy, gates=gates), keep
         return made
 
     machine = type("LawsOfThisRun", (Laws,), {"world_class": staticmethod(world)})
