@@ -92,7 +92,7 @@ class Entry:
     Attributes:
         kind: decision, promoted, rolled_back, archived, restored, quarantined, cleared, approved, rejected,
             foreign_change (of champion), foreign_edit (of anything else), imported, undone, paused, resumed, failed,
-            deleted (a version that keep let go; details: what it was);
+            deleted (a version that keep let go; details: what it was), export_failed (once per decision and place);
             of production warning, calm, degraded, recovered, started and ended (a command, or another look);
             of alerts acknowledged and silenced; not_delivered (a notice that was given up; details: which, and
             through which channel).

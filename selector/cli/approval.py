@@ -8,7 +8,7 @@ import click
 
 from selector.cli.lazy import verb
 from selector.cli.options import actor, as_json, dry_run, house, house_options, model, reason
-from selector.cli.output import show
+from selector.cli.output import show, tell_failure
 from selector.cli.tables import brief
 
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ candidate = click.option(
 )
 
 
-def _tell(done: Done, *, as_json: bool) -> None:
+def _tell(done: Done, *, as_json: bool) -> int:
+    """Show what was done, and what failed after it; return the exit code."""
     lines = [done.text, *(f"  {step}" for step in brief(done.document.get("steps", ())))]
     if done.document.get("report"):
         lines.append(f"  report: {done.document['report']}")
     show(done.document, "\n".join(lines), as_json=as_json)
+    return tell_failure(done.document["model"], done.error)
 
 
 @verb(
@@ -41,7 +43,7 @@ def _tell(done: Done, *, as_json: bool) -> None:
 @dry_run
 @as_json
 @house_options
-def approve(*, as_json: bool, allow_unconfined: bool, upgrade_database: bool, **named: Any) -> None:
+def approve(*, as_json: bool, allow_unconfined: bool, upgrade_database: bool, **named: Any) -> int:
     """Approve a DECISION of MODEL that awaits a person, and promote at once.
 
     An approval holds for what was decided on: it lapses as soon as anything has changed.
@@ -51,7 +53,7 @@ def approve(*, as_json: bool, allow_unconfined: bool, upgrade_database: bool, **
         from selector.workflows import approval  # noqa: PLC0415 - costs more than all the help
 
         done = approval.approve(opened, actor=actor(), **named)
-    _tell(done, as_json=as_json)
+    return _tell(done, as_json=as_json)
 
 
 @verb("reject", example='mlflow-selector reject churn 20261120T214000-7f3a91c2 --reason "trained on last year"')

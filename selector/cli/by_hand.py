@@ -8,7 +8,7 @@ import click
 
 from selector.cli.lazy import Verb, verb
 from selector.cli.options import actor, as_json, dry_run, house, house_options, model, models, reason, version
-from selector.cli.output import show
+from selector.cli.output import show, tell_failure
 from selector.cli.tables import brief
 
 if TYPE_CHECKING:
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 Mark = Literal["archive", "restore", "quarantine", "clear"]
 
 
-def _tell(done: Done, *, as_json: bool) -> None:
+def _tell(done: Done, *, as_json: bool) -> int:
+    """Show what was done, and what failed after it; return the exit code."""
     lines = [done.text, *(f"  {step}" for step in brief(done.document.get("steps", ())))]
     if done.document.get("report"):
         lines.append(f"  report: {done.document['report']}")
     show(done.document, "\n".join(lines), as_json=as_json)
+    return tell_failure(done.document["model"], done.error)
 
 
 @verb("promote", example='mlflow-selector promote churn 7\nmlflow-selector promote churn 7 --force "agreed with sales"')
@@ -40,7 +42,7 @@ def promote(
     as_json: bool,
     allow_unconfined: bool,
     upgrade_database: bool,
-) -> None:
+) -> int:
     """Make VERSION the champion of MODEL, through the same gates and the same executor as everything else."""
     if force is not None and not force.strip():
         raise click.BadParameter("a forced promotion needs a reason", param_hint="--force")
@@ -48,7 +50,7 @@ def promote(
         from selector.workflows import by_hand  # noqa: PLC0415 - costs more than all the help
 
         done = by_hand.promote(opened, model, version, force=force, dry_run=dry_run, actor=actor())
-    _tell(done, as_json=as_json)
+    return _tell(done, as_json=as_json)
 
 
 @verb("rollback", example="mlflow-selector rollback churn\nmlflow-selector rollback churn --to 3")
@@ -57,13 +59,13 @@ def promote(
 @reason
 @dry_run
 @as_json
-def rollback(model: str, *, to: int | None, reason: str, dry_run: bool, as_json: bool) -> None:
+def rollback(model: str, *, to: int | None, reason: str, dry_run: bool, as_json: bool) -> int:
     """Bring the previous good champion of MODEL back, and quarantine the one left."""
     with house(writable=not dry_run) as opened:
         from selector.workflows import by_hand  # noqa: PLC0415 - costs more than all the help
 
         done = by_hand.rollback(opened, model, to=to, dry_run=dry_run, actor=actor(), reason=reason)
-    _tell(done, as_json=as_json)
+    return _tell(done, as_json=as_json)
 
 
 def _marking(what: Mark, help_text: str) -> Verb:

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from selector.cli.session import session
+from selector.errors import SelectorError
 from selector.redaction import printable, redact
 
 SCHEMA_VERSION = 1
@@ -33,6 +34,16 @@ def talk(text: str) -> None:
     """Say something on stderr, which is where everything goes that is not the result."""
     safe = redact(text, session().secrets)
     click.echo("\n".join(_line(line) for line in safe.splitlines()), err=True)
+
+
+def tell_failure(model: str, error: SelectorError | None) -> int:
+    """Say what failed for one model, where anything did, and return the exit code that it stands for."""
+    if error is None:
+        return 0
+    talk(f"error: {model}: {error.message}")
+    if error.advice:
+        talk(f"  try: {error.advice}")
+    return error.exit_code
 
 
 def _line(line: str) -> str:

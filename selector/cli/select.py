@@ -9,7 +9,7 @@ import click
 
 from selector.cli.lazy import verb
 from selector.cli.options import actor, as_json, dry_run, house, house_options, models
-from selector.cli.output import show, talk
+from selector.cli.output import show, tell_failure
 from selector.cli.tables import brief, ranking
 from selector.errors import EXIT_FAILED
 
@@ -100,13 +100,10 @@ def _look(
         from selector.workflows.select_champion import select as look  # noqa: PLC0415 - costs more than all the help
 
         looks = look(opened, models, dry_run=dry_run, actor=actor())
-    text = "\n\n".join(_text(found, dry_run=dry_run) for found in looks if found.error is None)
+    text = "\n\n".join(_text(found, dry_run=dry_run) for found in looks if found.error is None or found.decision)
     show({"models": [found.document for found in looks]}, text, as_json=as_json)
     for found in looks:
-        if found.error is not None:
-            talk(f"error: {found.model}: {found.error.message}")
-            if found.error.advice:
-                talk(f"  try: {found.error.advice}")
+        tell_failure(found.model, found.error)
     return _code(looks, by_verdict=exit_code)
 
 

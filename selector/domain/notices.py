@@ -109,6 +109,12 @@ def not_imported(model: str, failures: Sequence[tuple[str, str]]) -> Words:
     return words(model, headline, [*lines, f"Which: {PROGRAM} history {model}"])
 
 
+def not_exported(model: str, version: int | None, *, reason: str, foot: Sequence[str]) -> Words:
+    """Return the words for a champion that does not lie where it is exported to; arguments as for `promoted`."""
+    lines = [f"{reason}.", "What lay there before is untouched; it is tried again.", *foot]
+    return words(model, f"v{version} was not exported", lines)
+
+
 def of_alert(telling: Telling, now: datetime) -> Words:
     """Return the words of an alert."""
     alert, model = telling.alert, telling.model

@@ -13,7 +13,7 @@ from selector.workflows.heard import REIGN_ENDS
 from selector.workflows.house import House
 
 AWAITING = "awaiting_approval"
-IMPORT_FAILED = "failed"
+IMPORT_FAILED = EXPORT_FAILED = "failed"
 
 
 def notice(key: str, model: str, kind: str, said: Words) -> Notice:
@@ -72,6 +72,8 @@ def _words(house: House, entry: Entry, decided: Entry) -> tuple[str, Words] | No
             model, entry.version, entry.previous, actor=entry.actor, reason=entry.reason, foot=foot
         )
         return entry.kind, said
+    if entry.kind == "export_failed":
+        return EXPORT_FAILED, notices.not_exported(model, entry.version, reason=entry.reason, foot=foot)
     if entry.kind == "decision" and entry.details.get("verdict") == AWAITING:
         return AWAITING, notices.awaiting(model, entry.details, foot)
     return None

@@ -12,7 +12,7 @@ from selector.domain.approval import Answer, lapsed
 from selector.domain.plans import in_words
 from selector.errors import SelectorError, UsageError
 from selector.ports import Entry
-from selector.workflows.by_hand import Done
+from selector.workflows.by_hand import Done, exported
 from selector.workflows.carry_out import recover
 from selector.workflows.documents import SCHEMA_VERSION
 from selector.workflows.heard import ANSWERS, REIGN_ENDS, evidence_of, offers_of, open_questions, record_approval
@@ -55,29 +55,37 @@ def approve(
     """
     setup = house.setup(model)
     with nullcontext() if dry_run else house.lease.hold():
-        interrupted = () if dry_run else recover(house, model)
-        question = _question(house, setup, decision, candidate)
-        if any(done.finished for done in interrupted) and _acted_on(house, model, question):
-            return _said(model, question, f"finished the promotion that {decision} was approved for")
-        _check_unanswered(house, model, question)
-        _check_open(house, setup, question, dry_run=dry_run, actor=actor)
-        answer = Answer(
-            decision=question.id,
-            evidence=evidence_of(question.entry),
-            candidate=question.offer["uri"],
-            approved=True,
-            by=actor,
-            at=house.clock.now(),
-            reason=reason,
-        )
-        tried = look(house, setup, dry_run=True, actor=actor, answer=answer)
-        taken = tried.decision.approval if tried.decision else None
-        if taken is None or (taken.decision, taken.candidate) != (answer.decision, answer.candidate):
-            raise _lapsed(house, setup, question, "what it was made from has changed", dry_run=dry_run, actor=actor)
-        if dry_run:
-            return _looked(tried, question)
-        record_approval(house, model, answer)
-        return _looked(look(house, setup, dry_run=False, actor=actor, answer=answer), question)
+        done = _approve(house, setup, decision, candidate=candidate, reason=reason, dry_run=dry_run, actor=actor)
+    return done if dry_run else exported(house, setup, done, actor)
+
+
+def _approve(
+    house: House, setup: Setup, decision: str, *, candidate: str | None, reason: str, dry_run: bool, actor: str
+) -> Done:
+    model = setup.model
+    interrupted = () if dry_run else recover(house, model)
+    question = _question(house, setup, decision, candidate)
+    if any(done.finished for done in interrupted) and _acted_on(house, model, question):
+        return _said(model, question, f"finished the promotion that {decision} was approved for")
+    _check_unanswered(house, model, question)
+    _check_open(house, setup, question, dry_run=dry_run, actor=actor)
+    answer = Answer(
+        decision=question.id,
+        evidence=evidence_of(question.entry),
+        candidate=question.offer["uri"],
+        approved=True,
+        by=actor,
+        at=house.clock.now(),
+        reason=reason,
+    )
+    tried = look(house, setup, dry_run=True, actor=actor, answer=answer)
+    taken = tried.decision.approval if tried.decision else None
+    if taken is None or (taken.decision, taken.candidate) != (answer.decision, answer.candidate):
+        raise _lapsed(house, setup, question, "what it was made from has changed", dry_run=dry_run, actor=actor)
+    if dry_run:
+        return _looked(tried, question)
+    record_approval(house, model, answer)
+    return _looked(look(house, setup, dry_run=False, actor=actor, answer=answer), question)
 
 
 def reject(

@@ -18,6 +18,7 @@ from selector.ports import Entry
 from selector.workflows.carry_out import Record, carry_out, recover
 from selector.workflows.case import Case, decided
 from selector.workflows.documents import SCHEMA_VERSION, decision_document
+from selector.workflows.exports import bring_in_step, would_export
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import observe
 from selector.workflows.reigns import earlier_champions
@@ -37,10 +38,18 @@ MARKS: dict[Mark, tuple[str, str | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came of it, for scripts and for people."""
+    """What came of it, for scripts and for people; `error` is what failed after it was done: an export."""
 
     document: dict[str, Any]
     text: str
+    error: SelectorError | None = None
+
+
+def exported(house: House, setup: Setup, done: Done, actor: str) -> Done:
+    """Let the places of export hold the champion that a person chose; to be called without the lease."""
+    found = bring_in_step(house, setup, None, actor=actor, by_hand=True)
+    text = " ".join(filter(None, (done.text, found.text)))
+    return replace(done, document=done.document | found.document, text=text, error=found.error)
 
 
 def _writing(house: House, *, dry_run: bool) -> AbstractContextManager[None]:
@@ -78,34 +87,41 @@ def promote(house: House, model: str, version: int, *, force: str | None, dry_ru
     """
     setup = house.setup(model)
     with _writing(house, dry_run=dry_run):
-        if not dry_run:
-            recover(house, model)
-        _version(_registered(house, setup), version)
-        observed = observe(house, setup)
-        decision = decided(house, setup, observed)
-        standing = next((s for s in decision.ranking if s.candidate.number == version), None)
-        if standing is None:
-            advice = f"mlflow-selector candidates {model}"
-            raise UsageError(f"version {version} of {model!r} is not a candidate", advice=advice)
-        if standing.champion:
-            return _said(model, f"version {version} is champion already; nothing to do", dry_run=dry_run)
-        objection = _objection(standing)
-        if objection and force is None:
-            raise SelectorError(
-                f"version {version} of {model!r} is not promoted: {objection}",
-                advice=f'to promote it all the same: mlflow-selector promote {model} {version} --force "REASON"',
-            )
-        reason = f"{standing.name} (v{version}) promoted by hand" + (f", forced: {force}" if force is not None else "")
-        name = _id(house, model, version)
-        chosen = replace(decision, verdict="promoted", winner=standing, reason=reason, code="by-hand", id=name)
-        chosen = replace(chosen, proposed=None, offers=(), approval=None)  # nobody is asked any more
-        case = Case(house, setup, observed, chosen, actor)
-        return _promoted(case, version, forced=force is not None, dry_run=dry_run)
+        done = _promote(house, setup, version, force=force, dry_run=dry_run, actor=actor)
+    return done if dry_run else exported(house, setup, done, actor)
+
+
+def _promote(house: House, setup: Setup, version: int, *, force: str | None, dry_run: bool, actor: str) -> Done:
+    model = setup.model
+    if not dry_run:
+        recover(house, model)
+    _version(_registered(house, setup), version)
+    observed = observe(house, setup)
+    decision = decided(house, setup, observed)
+    standing = next((s for s in decision.ranking if s.candidate.number == version), None)
+    if standing is None:
+        advice = f"mlflow-selector candidates {model}"
+        raise UsageError(f"version {version} of {model!r} is not a candidate", advice=advice)
+    if standing.champion:
+        return _said(model, f"version {version} is champion already; nothing to do", dry_run=dry_run)
+    objection = _objection(standing)
+    if objection and force is None:
+        raise SelectorError(
+            f"version {version} of {model!r} is not promoted: {objection}",
+            advice=f'to promote it all the same: mlflow-selector promote {model} {version} --force "REASON"',
+        )
+    reason = f"{standing.name} (v{version}) promoted by hand" + (f", forced: {force}" if force is not None else "")
+    name = _id(house, model, version)
+    chosen = replace(decision, verdict="promoted", winner=standing, reason=reason, code="by-hand", id=name)
+    chosen = replace(chosen, proposed=None, offers=(), approval=None)  # nobody is asked any more
+    case = Case(house, setup, observed, chosen, actor)
+    return _promoted(case, version, forced=force is not None, dry_run=dry_run)
 
 
 def _promoted(case: Case, version: int, *, forced: bool, dry_run: bool) -> Done:
     plan, decision = case.plan(), case.decision
-    steps = list(in_words(plan)) if plan else []
+    exports = would_export(case.house, case.setup, version, by_hand=True) if dry_run else ()
+    steps = [*(in_words(plan) if plan else ()), *exports]
     document = decision_document(decision, created=None, report=None, dry_run=dry_run)
     document |= {"schema_version": SCHEMA_VERSION, "forced": forced, "steps": steps}
     if not dry_run and plan is not None:
@@ -137,12 +153,12 @@ def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: 
     setup = house.setup(model)
     with _writing(house, dry_run=dry_run):
         interrupted = () if dry_run else recover(house, model)
-        for earlier_try in interrupted:  # the same command again, after a crash, must not go back two steps
-            if earlier_try.finished and earlier_try.plan.kind == "rollback":
-                return _said(
-                    model, f"finished rollback {earlier_try.plan.id}, which had been interrupted", dry_run=False
-                )
-        return roll_back(house, setup, to=to, dry_run=dry_run, actor=actor, reason=reason)
+        finished = [one.plan.id for one in interrupted if one.finished and one.plan.kind == "rollback"]
+        if finished:  # the same command again, after a crash, must not go back two steps
+            done = _said(model, f"finished rollback {finished[0]}, which had been interrupted", dry_run=False)
+        else:
+            done = roll_back(house, setup, to=to, dry_run=dry_run, actor=actor, reason=reason)
+    return done if dry_run else exported(house, setup, done, actor)
 
 
 def roll_back(house: House, setup: Setup, *, to: int | None, dry_run: bool, actor: str, reason: str = "") -> Done:
@@ -182,7 +198,7 @@ def roll_back(house: House, setup: Setup, *, to: int | None, dry_run: bool, acto
         "reason": why,
         "report": str(page) if page else None,
         "dry_run": dry_run,
-        "steps": list(in_words(plan)),
+        "steps": [*in_words(plan), *(would_export(house, setup, target, by_hand=True) if dry_run else ())],
     }
     return Done(document, text)
 

@@ -80,6 +80,11 @@ class Changes:
         named = concerned(house.setups, events)
         return News(events, (*named, *(m for m in self._awaiting(house) if not _among(house, m, named))))
 
+    @property
+    def aliases(self) -> Mapping[str, Mapping[str, int]]:
+        """Where the aliases of every registered model point, as last read."""
+        return self._models.aliases
+
     def _awaiting(self, house: House) -> Iterator[str]:
         """Yield models whose last decision a person may answer: tags on runs and versions show up nowhere else."""
         waiting = sorted(m for m, last in house.store.last_decisions().items() if offers_of(last))

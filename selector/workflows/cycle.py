@@ -10,6 +10,7 @@ from selector.domain.events import Event, WakeUp
 from selector.errors import LeaseHeldError, MlflowUnreachableError, SelectorError, UsageError
 from selector.workflows.carry_out import Recovered, recover
 from selector.workflows.changes import Changes
+from selector.workflows.exports import out_of_step
 from selector.workflows.house import House
 from selector.workflows.import_staged import Imported, StagedFolders
 from selector.workflows.monitor import Monitored
@@ -193,6 +194,8 @@ class Cycle:
             troubles.append(Trouble("mlflow", error))
             return ()
         self.agenda.add(news.models, now)
+        late = out_of_step(self.house, self.changes.aliases, thorough=thorough)
+        self.agenda.add((model for model in late if model not in self.agenda.due), now)
         return news.events
 
     def _recover(self, troubles: list[Trouble]) -> tuple[Recovered, ...]:

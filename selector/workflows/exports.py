@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from selector.domain.model import DECISION_TAG, ModelVersion, RegisteredModel
+from selector.domain.promotion import NEW_VERSION
 from selector.errors import ExportBusyError, ExportError, SelectorError
 from selector.ports import Entry
 from selector.ports_exports import Exported
@@ -118,18 +119,19 @@ def _champion(setup: Setup, registered: RegisteredModel | None) -> ModelVersion 
     return registered.version(registered.aliases.get(setup.policy.aliases.champion)) if registered else None
 
 
-def would_export(house: House, setup: Setup, champion: int | None, name: str) -> tuple[str, ...]:
+def would_export(house: House, setup: Setup, champion: int | None, *, by_hand: bool = False) -> tuple[str, ...]:
     """Return one sentence for each place that would be written once this version is champion.
 
     Args:
         house: the ports.
         setup: the model.
-        champion: the version; 0 for one that is still to be made; None where there is none.
-        name: what the version is called.
+        champion: the version; NEW_VERSION for one that is still to be made; None where there is none.
+        by_hand: as for `bring_in_step`.
 
     """
-    if champion is None:
+    if champion is None or house.exports is None or (_is_idle(house, setup) and not by_hand):
         return ()
+    name = "the new version" if champion == NEW_VERSION else f"v{champion}"
     found = (_place(house, setup, where, None) for where in setup.exports)
     return tuple(
         f"export {name} to {place.where}" + (f" (now refused: {place.error.message})" if place.error else "")

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from selector.domain.events import AliasMoved, Event, StageMoved, VersionGone, VersionRegistered
-from selector.domain.model import PUT_ASIDE, STATUS_TAG, Candidate, RegisteredModel
+from selector.domain.model import LEASE_TAG, PUT_ASIDE, STATUS_TAG, Candidate, RegisteredModel
 from selector.errors import UsageError
 from selector.ports import Entry
+from selector.redaction import printable
 from selector.workflows.heard import REIGN_ENDS
 from selector.workflows.house import House, Setup
 
@@ -113,6 +114,15 @@ def _behind(number: int, history: Sequence[Entry], candidates: Sequence[Candidat
     told = [(e.details.get("champion") or {}) for e in reversed(history) if e.kind == "decision"]
     run_id = next((who.get("run_id") for who in told if who.get("version") == number), None)
     return tuple(c for c in candidates if run_id and c.run_id == run_id)
+
+
+def promoted_by_another(house: House, registered: RegisteredModel | None) -> tuple[str, ...]:
+    """Say that a selector with another state promotes the same model; nothing but this tag lets them notice."""
+    claim = registered.tags.get(LEASE_TAG, "") if registered else ""
+    if registered is None or claim in {"", house.store.identity()}:
+        return ()
+    said = f"{registered.name} was last promoted by a selector with another state ({printable(claim)[:40]})"
+    return (f"{said}; if that one is still at work, stop one of the two: they would undo each other's promotions.",)
 
 
 def _ours(house: House, model: str, since: datetime) -> bool:

@@ -57,6 +57,11 @@ class KnownModels:
         self._outlines = outlines
         return found
 
+    @property
+    def aliases(self) -> Mapping[str, Mapping[str, int]]:
+        """Where the aliases of each model point, as last read."""
+        return {name: known.aliases for name, known in self._models.items()}
+
     def we_moved(self, model: str, alias: str, version: int | None) -> None:
         """Take note of an alias that we moved ourselves (None: removed)."""
         known = self._known(model)

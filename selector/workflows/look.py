@@ -9,6 +9,7 @@ from typing import Any
 from selector.domain.model import NOTHING, STATUS_TAG
 from selector.ports import Entry
 from selector.workflows.documents import SCHEMA_VERSION, entry_document, version_document
+from selector.workflows.exports import places
 from selector.workflows.families import known
 from selector.workflows.heard import ANSWERS, offers_of
 from selector.workflows.house import House, Setup
@@ -36,6 +37,7 @@ def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
                 "challenger": version_document(model, at.get(aliases.challenger), names),
                 "previous": version_document(model, at.get(aliases.previous), names),
                 **production(house, setup, at.get(aliases.champion)),
+                "export": [place.document() for place in places(house, setup, model)],
                 "paused": setup.model in paused or ALL in paused,
                 "shadow": setup.shadow,
                 "pending": {"kind": plan.kind, "decision": plan.id} if plan else _awaiting(house, entry),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -28,8 +27,9 @@ from selector.errors import SelectorError, UsageError
 from selector.ports import Entry
 from selector.ports_production import Batch, SourceSpec, Unusable
 from selector.workflows.carry_out import recover
+from selector.workflows.exports import bring_in_step
 from selector.workflows.house import House, Setup
-from selector.workflows.kept_health import kept_health
+from selector.workflows.kept_health import kept_health, mark_of, read_so_far
 from selector.workflows.monitor_act import Acted, act, collect
 from selector.workflows.monitor_challengers import Challengers, due, looked, told_better
 from selector.workflows.monitor_document import health_document, health_text
@@ -102,6 +102,10 @@ def monitor(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Monitor
         raise UsageError(f"nothing says where production metrics of {setup.model!r} come from", advice=advice)
     with nullcontext() if dry_run else house.lease.hold():
         found = _looked(house, setup, policy, dry_run=dry_run, actor=actor)
+    if not dry_run and any(one.what == "rollback" and one.done for one in found.acts):
+        exported = bring_in_step(house, setup, None, actor=actor)
+        text = "\n  ".join(filter(None, (found.text, exported.text)))
+        found = replace(found, text=text, document={**exported.document, **found.document})
     better = () if dry_run else due(found.health, policy)
     if better or any(one.what == "reselect" for one in found.acts):
         again = select(house, [setup.model], dry_run=False, actor=actor)
@@ -187,10 +191,8 @@ def _read(look: _Look, watching: Watching) -> None:
 def _read_source(look: _Look, watching: Watching, source: SourceSpec) -> None:
     if look.house.production is None:
         return
-    mark = hashlib.sha256(source.name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    cursor = next((c for c in look.health.cursors if c.source == mark), Cursor(mark))
+    mark, (seen, cursor) = mark_of(source), read_so_far(look.health, source)
     opened = look.house.production(source, watching.metric)
-    seen = {one.partition(":")[2] for one in look.health.seen if one.startswith(f"{mark}:")}
     for batch in opened.batches(seen, cursor.until, look.now):
         name = f"{mark}:{batch.id}"
         if isinstance(batch, Unusable):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from selector.domain.approval import Answer, lapsed
-from selector.domain.model import LEASE_TAG, Candidate, RegisteredModel
+from selector.domain.model import Candidate, RegisteredModel
 from selector.domain.plans import in_words
 from selector.domain.promotion import NEW_VERSION, Plan
 from selector.domain.ranking import Reason, Standing
@@ -16,13 +16,13 @@ from selector.domain.retention import Retention
 from selector.domain.verdict import Decision
 from selector.errors import LeaseHeldError, MlflowUnreachableError, SelectorError
 from selector.ports import Entry
-from selector.redaction import printable
 from selector.workflows.announce import of_entries
 from selector.workflows.carry_out import recover
 from selector.workflows.case import Case, decided, decision_entry, record_of
 from selector.workflows.documents import decision_document, ranked_document
+from selector.workflows.exports import bring_in_step, would_export
 from selector.workflows.families import Left, meant
-from selector.workflows.foreign import foreign_change
+from selector.workflows.foreign import foreign_change, promoted_by_another
 from selector.workflows.heard import BY_TAG, record_approval
 from selector.workflows.house import House, Setup
 from selector.workflows.observe import REIGN_ENDS, Observed, observe
@@ -47,6 +47,7 @@ class Look:
         text: what a person reads.
         news: whether anything was recorded or changed.
         steps: what was changed in MLflow, or would be.
+        seen: the registered model as it was read; None where it may have changed since.
 
     """
 
@@ -58,6 +59,7 @@ class Look:
     report: Path | None = None
     news: bool = False
     steps: tuple[str, ...] = field(default=())
+    seen: RegisteredModel | None = None
 
 
 def select(house: House, models: Sequence[str], *, dry_run: bool, actor: str) -> tuple[Look, ...]:
@@ -85,7 +87,7 @@ def _each(house: House, setups: Sequence[Setup], *, dry_run: bool, actor: str) -
         if len(setups) > FEW:
             house.progress("looking at models", done, len(setups))
         one = _look_safely(house, setup, dry_run=dry_run, actor=actor)
-        yield one
+        yield one if dry_run else _exported(house, setup, one, actor)
         away = away + 1 if isinstance(one.error, MlflowUnreachableError) else 0
         if away == GIVEN_UP and one.error is not None:
             yield from (failed(later.model, one.error) for later in setups[done + 1 :])
@@ -101,6 +103,16 @@ def _look_safely(house: House, setup: Setup, *, dry_run: bool, actor: str) -> Lo
         raise
     except SelectorError as error:
         return failed(setup.model, error)
+
+
+def _exported(house: House, setup: Setup, done: Look, actor: str) -> Look:
+    """Let the places of export hold the champion; what was decided stands, whatever becomes of them."""
+    if isinstance(done.error, MlflowUnreachableError):
+        return done
+    found = bring_in_step(house, setup, done.seen, actor=actor)
+    document, text = {**found.document, **done.document}, " ".join(filter(None, (done.text, found.text)))
+    news = done.news or bool(found.written)
+    return replace(done, document=document, text=text, error=done.error or found.error, news=news)
 
 
 def _look_and_write(house: House, setup: Setup, actor: str) -> Look:
@@ -240,18 +252,8 @@ def _case(house: House, setup: Setup, actor: str, answer: Answer | None) -> Case
     """Observe and decide."""
     observed = _with(observe(house, setup), answer)
     decision = decided(house, setup, observed)
-    stranger = _promoted_by_another(house, observed)
+    stranger = promoted_by_another(house, observed.snapshot.registered)
     return Case(house, setup, observed, replace(decision, notes=(*decision.notes, *stranger)), actor)
-
-
-def _promoted_by_another(house: House, observed: Observed) -> tuple[str, ...]:
-    """Say that a selector with another state promotes the same model; nothing but this tag lets them notice."""
-    registered = observed.snapshot.registered
-    claim = registered.tags.get(LEASE_TAG, "") if registered else ""
-    if claim in {"", house.store.identity()}:
-        return ()
-    said = f"{observed.snapshot.model} was last promoted by a selector with another state ({printable(claim)[:40]})"
-    return (f"{said}; if that one is still at work, stop one of the two: they would undo each other's promotions.",)
 
 
 def _fresh(house: House, setup: Setup) -> Setup:
@@ -325,14 +327,16 @@ def _unchanged(decision: Decision, observed: Observed) -> Look:
     shown = replace(decision, id=last.decision) if last and last.decision else decision
     document = decision_document(shown, created=None, report=None, dry_run=False)
     text = f"{decision.model}: {decision.verdict.replace('_', ' ')}. {decision.reason} Nothing new since {shown.id}."
-    return Look(decision.model, shown, document, text)
+    return Look(decision.model, shown, document, text, seen=observed.snapshot.registered)
 
 
 def _looked(case: Case, plan: Plan | None) -> Look:
     """Say what would be done: a dry run, a shadow, or a paused model."""
     decision, paused = case.decision, _paused(case.house, case.setup.model)
     due = would_delete(case, plan) if paused is None else Retention()
-    steps = (*(in_words(plan) if plan else ()), *deletions(due.deleted))
+    number = (decision.champion_after.candidate.number or NEW_VERSION) if decision.champion_after else None
+    exports = would_export(case.house, case.setup, number)
+    steps = (*(in_words(plan) if plan else ()), *exports, *deletions(due.deleted))
     document = decision_document(decision, created=None, report=None, dry_run=True) | {"steps": list(steps)}
     if case.setup.keep is not None:
         document |= {"retention": retention_document(due, due.deleted)}
