@@ -69,36 +69,47 @@ class Lived:
         return sorted(v.version for v in self.registry.registered_model(self.name).versions)
 
 
-@pytest.fixture(params=["mlflow_sqlite", "mlflow_server"])
-def lived(request, tmp_path, monkeypatch):
-    """Five champions, one after the other."""
+@pytest.fixture
+def lived(tmp_path, monkeypatch):
+    """Makes a model with so many champions, one after the other."""
     monkeypatch.chdir(tmp_path)
-    one = Lived(request.getfixturevalue(request.param), tmp_path)
-    for number in range(1, 6):
-        one.trained(number)
-        assert one.selected()["verdict"] == "promoted"
-    return one
+
+    def live(uri, champions):
+        one = Lived(uri, tmp_path)
+        for number in range(1, champions + 1):
+            one.trained(number)
+            assert one.selected()["verdict"] == "promoted"
+        return one
+
+    return live
 
 
 def deleted(document):
     return [line["version"] for line in document["retention"]["deleted"]]
 
 
-def test_archived_versions_go_their_runs_stay_and_a_deleted_one_can_be_registered_again(lived, tmp_path):
-    lived.registry.set_alias(lived.name, "audit", 2)
-    before = lived.registry.registered_model(lived.name).version(1)
+def test_archived_versions_go_from_sqlite_and_their_runs_stay(lived, mlflow_sqlite, tmp_path):
+    model = lived(mlflow_sqlite, 5)
+    model.registry.set_alias(model.name, "audit", 2)
+    before = model.registry.registered_model(model.name).version(1)
 
-    assert deleted(lived.selected("--dry-run", keep="1")) == [1]
-    assert lived.versions == [1, 2, 3, 4, 5]
-    assert deleted(lived.selected(keep="1")) == [1]
-    assert lived.versions == [2, 3, 4, 5]
-    assert deleted(lived.selected(keep="1")) == []
-    assert lived.registry.registered_model(lived.name).aliases["audit"] == 2
-    assert lived.registry.run(before.run_id).status == "FINISHED"
-    assert (lived.registry.fetch(before.source, tmp_path / "again") / "weights.bin").read_bytes() == b"\x01" * 100
+    assert deleted(model.selected("--dry-run", keep="1")) == [1]
+    assert model.versions == [1, 2, 3, 4, 5]
+    assert deleted(model.selected(keep="1")) == [1]
+    assert model.versions == [2, 3, 4, 5]
+    assert deleted(model.selected(keep="1")) == []
+    assert model.registry.registered_model(model.name).aliases["audit"] == 2
+    assert model.registry.run(before.run_id).status == "FINISHED"
+    assert (model.registry.fetch(before.source, tmp_path / "again") / "weights.bin").read_bytes() == b"\x01" * 100
 
-    (gone,) = (e for e in lived.asked("history", lived.name)["entries"] if e["kind"] == "deleted")
+
+def test_a_version_deleted_from_a_server_can_be_registered_again_as_the_page_says(lived, mlflow_server):
+    model = lived(mlflow_server, 4)
+    before = model.registry.registered_model(model.name).version(1)
+    assert deleted(model.selected(keep="1")) == [1]
+
+    (gone,) = (e for e in model.asked("history", model.name)["entries"] if e["kind"] == "deleted")
     assert (gone["version"], gone["was"]["run_id"], gone["was"]["source"]) == (1, before.run_id, before.source)
-    lived.registered_as_the_page_says()
-    made = lived.registry.registered_model(lived.name).version(6)
+    model.registered_as_the_page_says()
+    made = model.registry.registered_model(model.name).version(5)
     assert (made.source, made.run_id, made.tags) == (before.source, before.run_id, before.tags)
