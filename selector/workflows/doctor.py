@@ -7,32 +7,20 @@ import fnmatch
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from selector.domain.model import Truth, Unscorable
 from selector.errors import SelectorError
 from selector.ports import Features, NewRun, RunWriter, ScoreJob
+from selector.workflows.check import Check
+from selector.workflows.doctor_production import sources
 from selector.workflows.families import known
 from selector.workflows.house import House, Setup
 
+__all__ = ["Check", "checks"]
+
 PROBE_EXPERIMENT = "mlflow-selector-doctor"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One finding.
-
-    Attributes:
-        ok: True: fine; False: has to be mended; None: worth knowing, or not looked at.
-        advice: the way out; empty where nothing is wrong.
-
-    """
-
-    name: str
-    ok: bool | None
-    detail: str
-    advice: str = ""
 
 
 def checks(house: House, writer: RunWriter, staging: Sequence[Path], *, dry_run: bool) -> Iterator[Check]:
@@ -108,6 +96,7 @@ def _model(house: House, setup: Setup, existing: Sequence[str], *, reached: bool
             yield Check(f"{setup.model}: holdout", ok=False, detail=error.message, advice=error.advice)
     else:
         yield Check(f"{setup.model}: holdout", ok=None, detail="none: logged metrics only, promotions are unproven")
+    yield from sources(house, setup, existing, reached=reached)
     if not reached:
         return
     for pattern in setup.experiments:
@@ -116,7 +105,7 @@ def _model(house: House, setup: Setup, existing: Sequence[str], *, reached: bool
 
 
 def _family(house: House, rule: Setup, existing: Sequence[str], *, reached: bool) -> Iterator[Check]:
-    """Check the experiments once, and holdout and champion of each member."""
+    """Check the experiments once, and holdout, production and champion of each member."""
     if not reached or rule.family is None:
         return
     for pattern in rule.experiments:
