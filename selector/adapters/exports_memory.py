@@ -10,7 +10,7 @@ from selector.errors import ExportError
 from selector.ports_exports import Exported
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class MemoryExports:
     """Implements ports_exports.Exports.
 

@@ -59,7 +59,7 @@ def status(found: Sequence[Document]) -> str:
                 said,
             )
         )
-    return "\n".join([*table(heads, rows, limit=width()), *_production(found)])
+    return "\n".join([*table(heads, rows, limit=width()), *_production(found), *_exports(found)])
 
 
 def _production(found: Sequence[Document]) -> list[str]:
@@ -72,6 +72,15 @@ def _production(found: Sequence[Document]) -> list[str]:
             floor = f", floor {seen['floor']:.3f}" if seen.get("floor") is not None else ""
             lines.append(f"{one['model']} in production: {seen['metric']} {value}{floor}  {seen['drawn']}")
     return lines
+
+
+def _exports(found: Sequence[Document]) -> list[str]:
+    """Return one line per place of export that does not hold the champion."""
+    late = ((one["model"], place) for one in found for place in one.get("export", ()) if not place["in_step"])
+    return [
+        f"{model} is not in step at {p['where']}: {p['reason'] or 'holds ' + (_version(p) or 'nothing')}"
+        for model, p in late
+    ]
 
 
 def _pending(pending: Document) -> str:

@@ -14,6 +14,7 @@ from selector.domain.model import Truth, Unscorable
 from selector.errors import SelectorError
 from selector.ports import Features, NewRun, RunWriter, ScoreJob
 from selector.workflows.check import Check
+from selector.workflows.doctor_exports import exports
 from selector.workflows.doctor_production import sources
 from selector.workflows.families import known
 from selector.workflows.house import House, Setup
@@ -102,6 +103,7 @@ def _model(house: House, setup: Setup, existing: Sequence[str], *, reached: bool
     for pattern in setup.experiments:
         yield _experiment(setup.model, pattern, existing)
     yield _champion(house, setup, features)
+    yield from exports(house, setup)
 
 
 def _family(house: House, rule: Setup, existing: Sequence[str], *, reached: bool) -> Iterator[Check]:

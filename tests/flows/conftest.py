@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from selector.adapters.clock_memory import MemoryClock
+from selector.adapters.exports_memory import MemoryExports
 from selector.adapters.lock_memory import MemoryLease
 from selector.adapters.registry_memory import MemoryRegistry
 from selector.adapters.report_memory import MemoryReports
@@ -36,6 +37,8 @@ class World:
     shared_rows: bool = True
     shadow: bool = False
     keep: Keep | None = None
+    export: tuple[str, ...] = ()
+    exports: MemoryExports = field(default_factory=MemoryExports)
     metrics: tuple[Metric, ...] = ()
     registry: MemoryRegistry = field(default_factory=MemoryRegistry)
     store: MemoryStore = field(default_factory=MemoryStore)
@@ -56,6 +59,7 @@ class World:
             holdout=HoldoutSpec("rows", "Churn", "Yes") if self.shared_rows else None,
             shadow=self.shadow,
             keep=self.keep,
+            exports=self.export,
             metrics=self.metrics,
         )
         return House(
@@ -68,6 +72,7 @@ class World:
             holdouts=MemoryHoldouts({"rows": self.truth}),
             setups={"churn": setup},
             spool=self.tmp / "spool",
+            exports=self.exports,
         )
 
     def answers(self, wrong: int, seed: int = 0) -> list[int]:
