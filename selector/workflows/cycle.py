@@ -90,10 +90,11 @@ class Agenda:
         """Return what is due by now."""
         return tuple(model for model, at in self.due.items() if at <= now)
 
-    def done(self, about: str) -> None:
-        """Take something off; its failures are forgotten."""
+    def done(self, about: str, *, well: bool) -> None:
+        """Take something off; where it went well, its failures are forgotten."""
         self.due.pop(about, None)
-        self.failures.pop(about, None)
+        if well:
+            self.failures.pop(about, None)
 
     def failed(self, about: str, now: float) -> None:
         """Try it again, after 5 s, 10 s, 20 s … at most 10 minutes."""
@@ -220,13 +221,13 @@ class Cycle:
         except LeaseHeldError as error:
             troubles.append(Trouble("lease", error))
             return ()
+        errors = {look.model: look.error for look in looks if look.error is not None}
         for model in ripe:
-            self.agenda.done(model)
-        for look in looks:
-            if look.error is not None:
-                if not isinstance(look.error, UsageError):  # asking for what is not configured never succeeds
-                    self.agenda.failed(look.model, now)
-                troubles.append(Trouble(look.model, look.error))
+            self.agenda.done(model, well=model not in errors)
+        for model, failure in errors.items():
+            if not isinstance(failure, UsageError):  # asking for what is not configured never succeeds
+                self.agenda.failed(model, now)
+            troubles.append(Trouble(model, failure))
         return looks
 
     def _selected(self, models: Sequence[str]) -> tuple[Look, ...]:
