@@ -17,6 +17,9 @@ FIRST_AFTER = 600.0
 """Seconds from the start: a service that is catching up, or is restarted again and again, has other worries."""
 
 EVERY = 86_400.0
+BREATH = 0.05
+"""Seconds between two steps, in which everybody else may write."""
+
 LAST_STEP = 5.0
 """The end waits so long for the step that is going on."""
 
@@ -63,12 +66,12 @@ class Pruning:
         wait = self._first
         while not self._end.wait(wait):
             wait = self._every
-            for what, prune in (("old notices", prune_outbox), ("unread answers", prune_answers)):
-                self._prune(what, prune)
+            self._prune("old notices", lambda: prune_outbox(self._house, lambda: self._end.wait(BREATH)))
+            self._prune("unread answers", lambda: prune_answers(self._house, self._end.is_set))
 
-    def _prune(self, what: str, prune: Callable[[House, Callable[[], bool]], int]) -> None:
+    def _prune(self, what: str, prune: Callable[[], int]) -> None:
         try:
-            removed = prune(self._house, self._end.is_set)
+            removed = prune()
         except SelectorError as error:
             log.warning("The %s stay for another day: %s", what, error.message)
         except Exception:
