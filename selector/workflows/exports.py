@@ -156,7 +156,7 @@ def bring_in_step(
     """
     if not setup.exports or house.exports is None or (_is_idle(house, setup) and not by_hand):
         return Brought()
-    found = places(house, setup, seen) if seen is not None else ()
+    found, champion = places(house, setup, seen) if seen is not None else (), _champion(setup, seen)
     written: list[str] = []
     times = 0
     while not found or (times < MOST_TIMES and any(not p.in_step and p.error is None for p in found)):
@@ -167,13 +167,14 @@ def bring_in_step(
         found = places(house, setup, registered)
         champion = _champion(setup, registered)
         if champion is None:
-            return Brought(found, tuple(written))
+            break
         late = [p.where for p in found if not p.in_step and p.error is None]
         errors = _written(house, setup, champion, late)
         written += [where for where in late if where not in errors]
         found = tuple(replace(p, error=errors.get(p.where, p.error)) for p in found)
-        _record(house, setup, champion, found, actor)
         times += 1
+    if champion is not None:
+        _record(house, setup, champion, found, actor)
     return Brought(found, tuple(dict.fromkeys(written)))
 
 

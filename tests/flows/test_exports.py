@@ -145,12 +145,16 @@ def test_what_is_only_watched_is_not_exported_unless_a_person_promotes(settled, 
         settled.store.pause("churn" if idle == "paused" else "*", "data freeze")
     settled.registry.set_alias("churn", "champion", 1)
     settled.look()
-    Service(settled).turn()
+    service = Service(settled)
+    service.turn()
+    assert service.turn().looks == ()
     assert held(settled) == 2
-    by_hand.rollback(settled.house, "churn", to=2, dry_run=False, actor="ada")
-    settled.registry.set_alias("churn", "champion", 1)
-    by_hand.promote(settled.house, "churn", 2, force="clear", dry_run=True, actor="ada")
-    assert held(settled) == 2
+    assert not any(step.startswith("export") for step in settled.look(dry_run=True).steps)
+    settled.registry.set_alias("churn", "champion", 2)
+    planned = by_hand.rollback(settled.house, "churn", to=None, dry_run=True, actor="ada")
+    assert f"export v1 to {HERE}" in planned.document["steps"]
+    settled.roll_back()
+    assert held(settled) == 1
 
 
 def test_a_dry_run_says_what_would_be_exported_and_writes_nothing(exporting):
@@ -176,8 +180,12 @@ def test_a_dry_run_names_a_place_that_refuses(settled):
     assert f"export v2 to {HERE} (now refused: not ours)" in settled.look(dry_run=True).steps
 
 
-def test_an_export_that_fails_undoes_no_promotion_and_is_told_once(settled):
-    settled.exports.refused[HERE] = ExportError(f"{HERE}: No space left on device", advice="make room")
+@pytest.mark.parametrize("when", ["read", "write"])
+def test_an_export_that_fails_undoes_no_promotion_and_is_told_once(settled, when):
+    def full(*_):
+        raise ExportError(f"{HERE}: No space left on device", advice="make room")
+
+    setattr(settled.exports, when, full)
     new = settled.train("newest", 100)
     found = settled.look()
     assert found.decision.verdict == "promoted"
@@ -194,9 +202,15 @@ def test_an_export_that_fails_undoes_no_promotion_and_is_told_once(settled):
     assert [n.title for n in notices] == ["churn: v3 was not exported"]
     assert "No space left on device" in notices[0].body
 
-    settled.exports.refused.clear()
+    delattr(settled.exports, when)
     assert settled.look().error is None
     assert held(settled) == 3
+
+
+def test_what_somebody_puts_in_the_place_of_an_export_is_told_although_nothing_else_is_new(settled):
+    settled.exports.refused[HERE] = ExportError("not ours")
+    assert settled.look().error.message == "not ours"
+    assert [e.version for e in failures(settled)] == [2]
 
 
 def test_another_decision_is_told_of_again(settled):
