@@ -16,6 +16,7 @@ from selector.adapters.registry_memory import MemoryRegistry
 from selector.adapters.report_memory import MemoryReports
 from selector.adapters.scorer_memory import MemoryHoldouts, MemoryScorer, model_of
 from selector.adapters.store_memory import MemoryStore
+from selector.domain.health_policy import MonitorPolicy
 from selector.domain.metric import Metric, metric
 from selector.domain.model import LoggedModel, Run, Truth
 from selector.domain.policy import Policy
@@ -36,6 +37,7 @@ class World:
     policy: Policy = field(default_factory=lambda: Policy(metric("f1", average="binary")))
     shared_rows: bool = True
     shadow: bool = False
+    monitor: MonitorPolicy | None = None
     keep: Keep | None = None
     export: tuple[str, ...] = ()
     exports: MemoryExports = field(default_factory=MemoryExports)
@@ -58,6 +60,7 @@ class World:
             experiments=("exp",),
             holdout=HoldoutSpec("rows", "Churn", "Yes") if self.shared_rows else None,
             shadow=self.shadow,
+            monitor=self.monitor,
             keep=self.keep,
             exports=self.export,
             metrics=self.metrics,

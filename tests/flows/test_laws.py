@@ -16,6 +16,9 @@ from selector.domain.gates.bounds import MetricBound, VersusChampion
 from selector.domain.gates.files import CompatibleSignature, Size
 from selector.domain.gates.parts import PartRegression
 from selector.domain.gates.runs import Required
+from selector.domain.health import Health
+from selector.domain.health_policy import MonitorPolicy
+from selector.domain.live import LiveChallenger, LiveLead
 from selector.domain.metric import metric
 from selector.domain.model import STATUS_TAG
 from selector.domain.policy import Approval
@@ -70,6 +73,16 @@ class Laws(RuleBasedStateMachine):
             self.world.registry._left = None
         self.world.look()
         assert self.world.store.unfinished() == ()
+
+    @precondition(lambda self: self.world.champion() is not None)
+    @rule(data=st.data())
+    def production_proves_somebody_better(self, data):
+        uri = data.draw(st.sampled_from(sorted(self.world.registry.files)))
+        found = LiveLead(0.05, 0.02, 0.08, 3_000, 100.0, 0.80, 0.85)
+        proved = LiveChallenger(uri, "proved", 1, found=found, finding="better")
+        version = self.world.model.aliases["champion"]
+        self.world.store.keep_health("churn", Health(version=version, challengers=(proved,)).to_json())
+        self.world.look()
 
     @precondition(lambda self: self.world.champion() is not None)
     @rule()
@@ -229,6 +242,7 @@ def test_the_laws_hold_in_random_lives_of_a_model(new_world, gates, keep):
     def world(_folder):
         made = new_world()
         made.policy, made.keep = replace(made.policy, gates=gates), keep
+        made.monitor = MonitorPolicy(challengers=1, on_better="promote")
         return made
 
     machine = type("LawsOfThisRun", (Laws,), {"world_class": staticmethod(world)})
