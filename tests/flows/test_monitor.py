@@ -206,6 +206,17 @@ def test_a_rollback_that_cannot_be_done_is_told_recorded_and_not_tried_again_at_
     assert production.kinds.count("failed") == 1
 
 
+def test_what_production_rolls_back_to_is_exported(watched):
+    watched.world.export = ("/models/production",)
+    watched.world.look()
+    found = None
+    while watched.world.champion() != watched.old.run_id:
+        found = watched.days(1, 0.25)
+    assert watched.world.exports.held["/models/production"][0].version == 1
+    assert found.document["export"] == [{"where": "/models/production", "version": 1, "in_step": True, "reason": ""}]
+    assert "Exported version 1" in found.text
+
+
 def test_a_crash_between_the_alarm_and_the_rollback_is_made_good_by_the_next_look(watched):
     watched.days(2, 0.05)
     watched.batch(0.6)
