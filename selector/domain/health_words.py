@@ -60,7 +60,7 @@ def drift_alert(model: str, health: Health, at: datetime) -> tuple[Alert, ...]:
     moved = [d for d in health.drift if d.drifted]
     if not moved:
         return (AlertResolved(key, model, "drift", f"The inputs of {model} look as they did.", at),)
-    named = ", ".join(f"{d.name} (PSI {d.psi:.2f}, limit {d.limit:.2f})" for d in moved[:5])
+    named = ", ".join(f"{d.name} (PSI {d.psi:.3f}, limit {d.limit:.3f})" for d in moved[:5])
     more = f" and {len(moved) - 5} more" if len(moved) > 5 else ""  # noqa: PLR2004 - as many as are named
     text = f"The inputs of {model} have moved: {named}{more}. Drift alone does not make a model worse."
     return (AlertRaised(key, model, "drift", f"{model}: inputs have moved", text, at),)
@@ -192,19 +192,27 @@ def _side(watched: Watched | None, *, up: bool) -> str:
     return good if up else {"below": "above", "above": "below"}[good]
 
 
-def _evidence(health: Health, change: Change) -> str:
-    """Say how many rows were right since the change, where that is known."""
+def value_since_change(health: Health, name: str) -> float | None:
+    """Return the value of all batches since a metric most likely fell; None where only single batches tell.
+
+    That of the newest batch alone would say more about luck than about the model.
+    """
     own = health.watched[0] if health.watched else None
-    points = since_change(health, change.name)
+    points = since_change(health, name)
+    of = sum(p.of or 0 for p in points)
+    if own is None or name != own.name or not of:
+        return None
+    hits = sum(p.hits or 0 for p in points)
+    return 2 * hits / (hits + of) if own.kind == "f1" else hits / of
+
+
+def _evidence(health: Health, change: Change) -> str:
+    """Say what the metric was since the change, and on how many rows, where that is known."""
+    value, points = value_since_change(health, change.name), since_change(health, change.name)
+    if value is None:
+        return f": {change.value:.3f} in the last batch" if change.value is not None else ""
     batches = "batch" if len(points) == 1 else f"{len(points)} batches"
-    if own is None or change.name != own.name or not points:
-        return f": {change.value:.3f} in the last batch" if change.value is not None else ""
-    hits, of = sum(p.hits or 0 for p in points), sum(p.of or 0 for p in points)
-    relevant = "relevant rows" if own.kind == "f1" else "rows"
-    if not of:
-        return f": {change.value:.3f} in the last batch" if change.value is not None else ""
-    value = 2 * hits / (hits + of) if own.kind == "f1" else hits / of
-    return f": {hits:,} of {of:,} {relevant} right in the last {batches}, which is {value:.3f}"
+    return f": {value:.3f} in the last {batches}, {sum(p.rows for p in points):,} labelled rows"
 
 
 def _sureness(health: Health, patience: Patience, change: Change) -> str:

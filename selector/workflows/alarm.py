@@ -9,6 +9,7 @@ from datetime import timedelta
 from selector.domain.alerts import AlertRules, Board, Telling, Trouble, fire, resolve, tell
 from selector.domain.health import Health
 from selector.domain.health_alert import AlertRaised
+from selector.domain.health_words import value_since_change
 from selector.domain.notices import EVERYTHING, of_alert
 from selector.errors import StateUnavailableError
 from selector.exchange import Entry, Notice
@@ -163,4 +164,5 @@ def _headline(alert: AlertRaised, health: Health) -> str:
     if alert.about != "degraded" or newest is None or newest.value is None or not said.startswith(f"{name} is "):
         return said
     floor = f", floor {newest.floor:.3f}" if newest.floor is not None else ""
-    return f"champion v{newest.version} degraded ({name} {newest.value:.3f}{floor})"
+    value = value_since_change(health, name)
+    return f"champion v{newest.version} degraded ({name} {newest.value if value is None else value:.3f}{floor})"
