@@ -23,7 +23,7 @@ def _tell(done: Done, *, as_json: bool) -> int:
     if done.document.get("report"):
         lines.append(f"  report: {done.document['report']}")
     show(done.document, "\n".join(lines), as_json=as_json)
-    return tell_failure(done.document["model"], done.error)
+    return tell_failure(done.document.get("model", "all models"), done.error)
 
 
 @verb("promote", example='mlflow-selector promote churn 7\nmlflow-selector promote churn 7 --force "agreed with sales"')
