@@ -45,10 +45,14 @@ class Place:
     in_step: bool = False
     error: SelectorError | None = None
 
+    @property
+    def why(self) -> str:
+        """The error in a sentence that names the place already; "" where there is none."""
+        return self.error.message.removeprefix(f"{self.where}: ").rstrip(".") if self.error else ""
+
     def document(self) -> dict[str, Any]:
         """Return plain JSON values."""
-        reason = self.error.message if self.error else ""
-        return {"where": self.where, "version": self.version, "in_step": self.in_step, "reason": reason}
+        return {"where": self.where, "version": self.version, "in_step": self.in_step, "reason": self.why}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class Brought:
     def text(self) -> str:
         """What a person reads; "" where nothing happened."""
         said = [f"Exported version {p.version} to {p.where}." for p in self.places if p.where in self.written]
-        said += [f"Not exported to {p.where}: {p.error.message.rstrip('.')}." for p in self.places if p.error]
+        said += [f"Not exported to {p.where}: {p.why}." for p in self.places if p.error]
         return " ".join(said)
 
 
@@ -134,7 +138,7 @@ def would_export(house: House, setup: Setup, champion: int | None, *, by_hand: b
     name = "the new version" if champion == NEW_VERSION else f"v{champion}"
     found = (_place(house, setup, where, None) for where in setup.exports)
     return tuple(
-        f"export {name} to {place.where}" + (f" (now refused: {place.error.message})" if place.error else "")
+        f"export {name} to {place.where}" + (f" (now refused: {place.why})" if place.error else "")
         for place in found
         if place.version != champion
     )
@@ -230,7 +234,7 @@ def _record(house: House, setup: Setup, champion: ModelVersion, found: Sequence[
             version=champion.version,
             actor=actor,
             decision=decision,
-            reason=f"{place.where} does not hold version {champion.version}: {place.error.message}",
+            reason=f"{place.where} does not hold version {champion.version}: {place.why}",
             details={"where": place.where},
         )
         for place in failed
