@@ -28,6 +28,8 @@ from selector.workflows.production_watch import ProductionWatch
 
 DAEMON_LOCK = "daemon.lock"
 SCORING_SLACK = 30.0
+EXPORT_SECONDS = 660.0
+"""To write a large model to one place of export: an upload is given up after 10 minutes."""
 
 
 def daemon(
@@ -82,7 +84,7 @@ def daemon(
                 (*_sources(current), *listening, sending, Pruning(house)),
                 poll=current.watch.poll,
                 thorough=current.watch.thorough,
-                longest=max(LONGEST_STEP, current.scoring.timeout + SCORING_SLACK),
+                longest=_longest(current),
             )
 
     on_postgres = bool(config.state.database and config.state.database.startswith("postgres"))
@@ -109,6 +111,12 @@ def _sources(config: Configuration) -> tuple[WakeUps, ...]:
     written = (DatabaseEvents(files),) if files and config.watch.database_events else ()
     staged = (FolderEvents({s.folder: s.observer for s in config.staging}),) if config.staging else ()
     return (*written, *staged, *((Schedules(timed),) if timed else ()))
+
+
+def _longest(config: Configuration) -> float:
+    """Return how many seconds one step may take before the daemon counts as hung."""
+    exporting = EXPORT_SECONDS if any(settings.export for settings in config.models.values()) else 0.0
+    return max(LONGEST_STEP, config.scoring.timeout + SCORING_SLACK, exporting)
 
 
 def _daemon_lease(config: Configuration, clock: Clock) -> Lease:

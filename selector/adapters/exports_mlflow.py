@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -28,7 +29,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 UPLOAD_SECONDS = 600.0
-"""For one file."""
+"""For all files of a model."""
 
 
 class MlflowExports:
@@ -64,9 +65,11 @@ class MlflowExports:
         if before is None:  # files without it would look like somebody else's
             self._put_record(where, repository, Record(None))
         name = f"v{exported.version}-{secrets.token_hex(4)}"
+        ends = time.monotonic() + UPLOAD_SECONDS
         for path in files:
             parent = (PurePosixPath(name) / path).parent.as_posix()
-            self._ask(where, "upload a file", _upload(repository, folder / path, parent), UPLOAD_SECONDS)
+            left = max(0.1, ends - time.monotonic())
+            self._ask(where, "upload a file", _upload(repository, folder / path, parent), left)
         previous = before.folder if before else ""
         self._put_record(where, repository, Record(exported, files, name, previous))
         if before is not None and before.previous:
