@@ -17,6 +17,7 @@ from migrations.layouts import Layout, Reading, layouts
 from migrations.model import Scan, StagedModel, Unreadable
 from selector.errors import UsageError
 from selector.ports import Progress
+from selector.ports_exports import MAKER, RECORD
 
 SKIPPED: Final = frozenset(
     {
@@ -35,6 +36,15 @@ SKIPPED: Final = frozenset(
 )
 MAX_FOLDERS: Final = 200_000
 MAX_DEPTH: Final = 32
+
+
+def _is_ours(record: Path) -> bool:
+    """Tell whether a model's folder is an export of a champion, which must not become a candidate once more."""
+    try:
+        with record.open("rb") as file:
+            return f'"made_by": "{MAKER}"'.encode() in file.read(100)
+    except OSError:
+        return False
 
 
 class _Walk:
@@ -75,6 +85,10 @@ class _Walk:
         except OSError as error:
             reason = f"the folder cannot be read: {error.strerror or error}"
             self.unreadable.append(Unreadable(path.name, path, reason))
+            return ()
+        if RECORD in folder.files and _is_ours(folder.files[RECORD]):
+            reason = f"{path.name} was exported from MLflow by {MAKER}"
+            self.unreadable.append(Unreadable(path.name, path, reason, ignored=True))
             return ()
         if "meta.yaml" in folder.files and not {"MLmodel"} & set(folder.files):
             self.notes.append(f"{path.parent} is an MLflow file store: import it with `migrate store`")

@@ -7,6 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+RECORD = "selector.json"
+"""The file beside the model's own ones, or above them, that says what a place holds."""
+
+MAKER = "mlflow-selector"
+"""What stands in it under "made_by", which comes first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exported:

@@ -21,9 +21,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from selector.adapters.exports_record import RECORD, Record, foreign, parse, sizes
+from selector.adapters.exports_record import Record, foreign, parse, sizes
 from selector.errors import ExportBusyError, ExportError
-from selector.ports_exports import Exported
+from selector.ports_exports import RECORD, Exported
 
 DRAFT = "draft-"
 LINK = "link"

@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-from selector.adapters.exports_record import RECORD, Record, foreign, parse, sizes
+from selector.adapters.exports_record import Record, foreign, parse, sizes
 from selector.adapters.mlflow_deadline import within
 from selector.adapters.mlflow_import import mlflow_module
 from selector.errors import ExportError, MlflowRefusedError, MlflowUnreachableError
-from selector.ports_exports import Exported
+from selector.ports_exports import RECORD, Exported
 
 log = logging.getLogger(__name__)
 

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from selector.errors import ExportError
-from selector.ports_exports import Exported
+from selector.ports_exports import MAKER, RECORD, Exported
 
-RECORD = "selector.json"
-MAKER = "mlflow-selector"
 SCHEMA_VERSION = 1
 LONGEST = 10_000_000
 _FOLDER = re.compile(r"(v\d+-[0-9a-f]{8})?")
