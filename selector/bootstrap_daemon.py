@@ -28,8 +28,6 @@ from selector.workflows.production_watch import ProductionWatch
 
 DAEMON_LOCK = "daemon.lock"
 SCORING_SLACK = 30.0
-EXPORT_SECONDS = 660.0
-"""To write a large model to one place of export: an upload is given up after 10 minutes."""
 
 
 def daemon(
@@ -115,8 +113,7 @@ def _sources(config: Configuration) -> tuple[WakeUps, ...]:
 
 def _longest(config: Configuration) -> float:
     """Return how many seconds one step may take before the daemon counts as hung."""
-    exporting = EXPORT_SECONDS if any(settings.export for settings in config.models.values()) else 0.0
-    return max(LONGEST_STEP, config.scoring.timeout + SCORING_SLACK, exporting)
+    return max(LONGEST_STEP, config.scoring.timeout + SCORING_SLACK)
 
 
 def _daemon_lease(config: Configuration, clock: Clock) -> Lease:

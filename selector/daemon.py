@@ -37,6 +37,12 @@ LONGEST_STEP = 120.0
 INTERRUPTIBLE = frozenset({"reading models", "scoring models", "copying staged models"})
 """Work in which nothing has been decided yet, so that nothing is lost when it is broken off."""
 
+TRANSFERS = ("reading", "scoring", "exporting", "importing", "fetching")
+"""Work, by its first word, in which a large model may travel from or to MLflow's artifact store."""
+
+TRANSFER_SECONDS = 660.0
+"""Such a journey has a deadline of its own, ten minutes, and ends a little after it at the latest."""
+
 
 class Interrupted(BaseException):
     """The end was asked for while models were being scored."""
@@ -131,7 +137,8 @@ class Daemon:
             Interrupted: the end was asked for, and nothing has been decided yet.
 
         """
-        self.pulse.beat(self._longest)
+        travels = what.partition(" ")[0] in TRANSFERS
+        self.pulse.beat(self._longest + (TRANSFER_SECONDS if travels else 0.0))
         self._interruptible = what in INTERRUPTIBLE and done < total
         if self._interruptible and self._stop.is_set():
             self._interruptible = False

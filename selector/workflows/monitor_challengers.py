@@ -105,7 +105,9 @@ class Challengers:
             try:
                 into = self.spool / f"challenger-{one.place}"
                 into.mkdir(mode=0o700)
+                self.house.progress("fetching a challenger", 0, 1)
                 folder = self.house.registry.fetch(one.uri, into)
+                self.house.progress("answering production's rows", 0, 1)
                 self._jobs[one.uri] = ScoreJob(model_bytes(folder).content, folder)
             except MlflowUnreachableError:
                 raise

@@ -56,7 +56,9 @@ class Champion:
 
     def _fetch(self) -> tuple[Path, str] | Unscorable:
         try:
+            self.house.progress("fetching the champion", 0, 1)
             folder = self.house.registry.fetch(self.candidate.uri, self.spool)
+            self.house.progress("answering production's rows", 0, 1)
             return folder, model_bytes(folder).content
         except MlflowUnreachableError:
             raise

@@ -52,7 +52,9 @@ def check_way_back(house: House, setup: Setup, registered: RegisteredModel, spoo
     into = spool / "way-back"
     try:
         into.mkdir(mode=0o700, exist_ok=True)
+        house.progress("fetching the way back", 0, 1)
         folder = house.registry.fetch(f"models:/{setup.model}/{version}", into)
+        house.progress("asking the way back", 0, 1)
         digest = model_bytes(folder).content
         if setup.holdout is None:
             return WayBack(version, now)

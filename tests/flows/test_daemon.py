@@ -11,7 +11,7 @@ import pytest
 
 from selector.adapters.clock_memory import MemoryClock
 from selector.adapters.lock_memory import MemoryLease
-from selector.daemon import Daemon, Interrupted, Parts
+from selector.daemon import LONGEST_STEP, TRANSFER_SECONDS, Daemon, Interrupted, Parts
 from selector.domain.events import WakeUp
 from selector.errors import ConfigurationError, LeaseHeldError, MlflowUnreachableError, StateUnavailableError
 from selector.workflows.cycle import Cycle
@@ -408,3 +408,22 @@ def test_the_wall_clock_may_jump_and_nothing_comes_more_often_or_later(world):
         world.clock.advance(20 * 365 * 86_400)
         world.train("better", 100, seed=0)
         running.until(lambda: world.champion() == "run0001")
+
+
+@pytest.mark.parametrize(
+    ("work", "promise"),
+    [
+        ("looking at models", LONGEST_STEP),
+        ("promotion of churn", LONGEST_STEP),
+        ("scoring models", LONGEST_STEP + TRANSFER_SECONDS),
+        ("fetching the champion", LONGEST_STEP + TRANSFER_SECONDS),
+        ("importing churn_20250820", LONGEST_STEP + TRANSFER_SECONDS),
+        ("exporting churn", LONGEST_STEP + TRANSFER_SECONDS),
+    ],
+)
+def test_only_where_a_large_model_may_travel_the_loop_may_take_as_long_as_that(world, work, promise):
+    promised = []
+    running = Running(world)
+    running.daemon.pulse.beat = promised.append
+    running.daemon.progress(work, 0, 2)
+    assert promised == [promise]
