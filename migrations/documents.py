@@ -22,7 +22,8 @@ MAX_TABLE: Final = 4 << 20
 MAX_ROWS: Final = 1000
 MAX_COLUMNS: Final = 500
 _ABOUT: Final = re.compile(
-    r"metric|comparison|result|leaderboard|score|performance|evaluation|summary|benchmark|metadata|report",
+    r"metri[ckq]|métri|compar|result|leaderboard|score|performance|evalua|summary|benchmark|metada|report|ergebnis|bericht"
+    r"|vergleich|relat[oó]rio|avalia|rapport|auswert|informe|resumen|resumo",
     re.IGNORECASE,
 )
 MAX_LINE: Final = 500

@@ -12,12 +12,12 @@ from migrations.digests import fingerprint as fingerprint_of
 from migrations.folder import Folder
 from migrations.known_files import KnownFiles, stamp
 from migrations.metrics import Metrics, read_metrics
-from migrations.mlflow_folder import files_below, tree_fingerprint
+from migrations.mlflow_folder import files_below, read_mlmodel, tree_fingerprint
 from migrations.model import Attachment, ModelFile, StagedModel, Unreadable
 from migrations.names import stage_of
 from migrations.periods import Period, period_of
 from migrations.record import BadDocumentError, recorded
-from migrations.timestamps import CREATED_KEYS, read_times, stamp_in_name
+from migrations.timestamps import read_times
 from migrations.wording import class_to_type
 from selector.domain.model import NOTHING
 
@@ -209,7 +209,18 @@ def _settle_folder(
     contents, fingerprint, size, modified = _tree(path, known)
     if contents.reason:
         return _unreadable(draft, document, contents.reason, contents, timezone)
+    if created := _logged_at(path):
+        document = {**document, "utc_time_created": created}
     return _staged(draft, document, contents, _Held(path, fingerprint, size, modified, period=period), timezone)
+
+
+def _logged_at(folder: Path) -> str:
+    """Return when MLflow wrote the folder, as its MLmodel says; the zone is in the key there."""
+    try:
+        created = read_mlmodel(folder).get("utc_time_created")
+    except (OSError, ValueError):
+        return ""
+    return f"{created}+00:00" if created else ""
 
 
 def _tree(path: Path, known: KnownFiles) -> tuple[ModelFile, str, int, float]:
@@ -264,8 +275,7 @@ def _metric_notes(metrics: Metrics) -> tuple[str, ...]:
 def _unreadable(
     draft: Draft, document: Mapping[str, Any], reason: str, contents: ModelFile | None, timezone: tzinfo
 ) -> Unreadable:
-    recorded = any(key in document for key in CREATED_KEYS)
-    created = read_times(document, draft.name, 0, timezone)[1] if recorded else stamp_in_name(draft.name, timezone)
+    created = read_times(document, draft.name, 0, timezone)[1]
     return Unreadable(
         draft.name,
         draft.path,
@@ -273,7 +283,7 @@ def _unreadable(
         contents.format if contents else "",
         _model_type(draft, document, contents),
         read_metrics(document).values,
-        created,
+        created if created.timestamp() > 0 else None,
     )
 
 

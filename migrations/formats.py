@@ -25,6 +25,18 @@ NEVER_MODELS: Final = frozenset({
     ".toml", ".log", ".db", ".sqlite", ".npy", ".sig", ".sh", ".cfg", ".ini", ".lock", ".pyc", ".so", ".gz", ".tar",
     ".tmp", ".part", ".xlsx", ".docx", ".pptx", ".whl", ".jar", ".npz",
 })  # fmt: skip
+DOCUMENT_SUFFIXES: Final = frozenset({".json", ".txt"})
+_CALLED_MODEL: Final = re.compile(
+    r"^(?!.*(meta|info|metric|report|summary|result|registry|comparison|param|config|feature|perform|card|name|schema))"
+    r".*(model|classifier|regressor|booster|xgb|lgb|lightgbm|pipeline)",
+    re.IGNORECASE,
+)
+"""How a booster is called that is written as JSON or text."""
+_TENSORFLOW_JS: Final = re.compile(rb'^\{\s*"(modelTopology|format"\s*:\s*"(layers|graph)-model")')
+_UNSUPPORTED: Final = {
+    ".tflite": "TensorFlow Lite model", ".safetensors": "safetensors file", ".pmml": "PMML model",
+    ".ckpt": "checkpoint",
+}  # fmt: skip
 _XGBOOST_JSON: Final = re.compile(
     rb'"learner"\s*:\s*\{\s*"(attributes|feature_names|feature_types|gradient_booster|learner_model_param|objective)"'
 )
@@ -78,6 +90,9 @@ def _by_magic(path: Path, stream: BinaryIO, size: int, head: bytes) -> ModelFile
 def _pointer(path: Path, head: bytes) -> ModelFile | None:
     """Tell files that stand for a model without holding its bytes, and one format that nothing reads any more."""
     if head.startswith(b"version https://git-lfs.github.com/spec/"):
+        if path.suffix.lower() in DOCUMENT_SUFFIXES and not _CALLED_MODEL.search(path.stem):
+            reason = "is a Git-LFS pointer; what it says is not here"
+            return ModelFile("git-lfs-pointer", "data", reason, damaged=True)
         return ModelFile("git-lfs-pointer", "pointer", "is a Git-LFS pointer; the model's bytes are not here")
     if path.suffix == ".dvc":
         kept = Path(path.stem)
@@ -107,12 +122,18 @@ def _braces(stream: BinaryIO, head: bytes) -> ModelFile | None:
         return read_xgboost_ubj(stream)
     if _XGBOOST_JSON.search(head):
         return read_xgboost_json(stream)
+    if _TENSORFLOW_JS.match(head):
+        reason = "is a TensorFlow.js model; importing these is not supported"
+        return ModelFile("tensorflow-js", "model", reason, contains="TensorFlow.js model")
     return None
 
 
 def _by_suffix(path: Path, head: bytes) -> ModelFile | None:
     """Files that call themselves models but do not look like one; protocol 0 pickles have no magic."""
     suffix = path.suffix.lower()
+    kind = "TensorFlow SavedModel" if path.name == "saved_model.pb" else _UNSUPPORTED.get(suffix)
+    if kind:
+        return ModelFile(suffix[1:], "model", f"is a {kind}; importing these is not supported", contains=kind)
     if suffix not in MODEL_SUFFIXES or suffix == ".dvc":
         return None
     if suffix in ANYTHING and not re.search(r"model|classifier|regressor|pipeline", path.stem, re.IGNORECASE):

@@ -20,15 +20,20 @@ CONTAINERS: Final = (
     ("best_model_metrics",), ("best_metrics",),
     ("metrics", "holdout"), ("metrics", "evaluation"), ("performance", "test"), ("results", "test"), ("candidate",),
     ("scores",), ("eval",), ("eval_metrics",), ("metrics_at_0.5",), ("metrics_at_default",), ("metrics_at_optimal",),
+    ("metricas",), ("métricas",), ("metricas", "teste"), ("metricas", "test"), ("metricas", "prueba"), ("metriken",),
+    ("metriques",), ("métriques",), ("metriche",), ("resultados",), ("ergebnisse",), ("指标",),
 )  # fmt: skip
 LESSER: Final = (
     ("validation_metrics",), ("val_metrics",), ("metrics_val",), ("validation",), ("val",), ("metrics", "validation"),
     ("metrics", "val"), ("cv_results",), ("cv_metrics",), ("cross_validation",), ("cv",), ("train_metrics",),
     ("training_metrics",), ("metrics_train",), ("metrics", "train"), ("train",),
 )  # fmt: skip
-FREELY: Final = frozenset({"performance_metrics", "metrics", "performance", "test_metrics", "metrics_test"})
+FREELY: Final = frozenset(
+    {"performance_metrics", "metrics", "performance", "test_metrics", "metrics_test", "metricas", "métricas",
+     "metriken", "metriques", "métriques", "metriche", "指标"}
+)  # fmt: skip
 REPORTS: Final = ("classification_report", "report", "class_report")
-TRAINING: Final = re.compile(r"(^|[._ ])train(ing)?($|[._ ])")
+TRAINING: Final = re.compile(r"(^|[._ ])(train(ing)?|treino|entrenamiento)($|[._ ])")
 TOP: Final = "the top level"
 MAX_GROUPS: Final = 2000
 MAX_DEPTH: Final = 4
@@ -53,7 +58,7 @@ def group_of(document: Mapping[str, Any]) -> Group | None:
     for path in CONTAINERS:
         held = _at(document, path)
         if held is not None and _has_numbers(held) and (path[-1] in FREELY or _scores(held)):
-            return Group(".".join(path), held)
+            return Group(".".join(path), _with_report(held))
         if held is not None and (report := _report(held)) is not None:
             return Group(".".join(path), report)
     named = {str(key): value for key, value in document.items() if stands_for_itself(str(key), value)}
@@ -128,8 +133,15 @@ def _has_numbers(held: Mapping[str, Any]) -> bool:
     )
 
 
+def _with_report(held: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add the numbers of a report that stands among the metrics, where these have no F1 of their own."""
+    reports = (report for key in REPORTS if (report := _report(held.get(key))) is not None)
+    report = {} if _spells_f1(held) else next(reports, {})
+    return {**report, **{key: value for key, value in held.items() if not (report and key in REPORTS)}}
+
+
 def _spells_f1(named: Mapping[str, Any]) -> bool:
-    return any("f1" in key.lower() for key in named)
+    return any("f1" in str(key).lower() for key in named)
 
 
 def _report(held: Any) -> dict[str, float] | None:

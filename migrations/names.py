@@ -8,8 +8,18 @@ from typing import Any, Final
 
 ROW_NAMES: Final = (
     "Model", "model", "model_name", "Model Name", "model name", "Model_Name", "Algorithm", "algorithm", "Classifier",
-    "classifier", "name", "Name", "estimator", "Estimator", "model_type", "Modelo", "modelo", "", "Unnamed: 0", "index",
+    "classifier", "name", "Name", "estimator", "Estimator", "model_type", "Modelo", "modelo", "Modele", "modele",
+    "Modèle", "modèle", "Modell", "modell", "Modello", "modello", "Algoritmo", "algoritmo", "Algorithme", "Algorithmus",
+    "模型", "Модель", "", "Unnamed: 0", "index",
 )  # fmt: skip
+MODEL_FOLDERS: Final = frozenset(
+    {"models", "model", "saved_models", "model_store", "artifacts", "trained_models", "ml_models", "modelos", "modelo",
+     "modeles", "modèles", "modelle", "modelli", "artefatos", "artefactos", "模型"}
+)  # fmt: skip
+"""What people call the folder of all their models, which says nothing about one of them."""
+SAYS_NOTHING: Final = frozenset(
+    {"model", "pipeline", "classifier", "regressor", "estimator", "clf", "modelo", "modele"}
+)
 VERSION: Final = re.compile(r"(v|version[_\-]?)?\d+([._]\d+)*|.*[_\-]v\d+([._]\d+)*", re.IGNORECASE)
 _STAGE: Final = re.compile(
     r"(.*[_\-])?(?P<stage>staging|production|prod|archived?|champion|challenger|current|latest|best|candidate|rollback"
@@ -28,6 +38,7 @@ _OTHER_HELPER: Final = re.compile(
     r"label|feature|column|(^|[_\-])(ohe|le|data|dataset|train|test|x|y)([_\-]|$)", re.IGNORECASE
 )
 _ENDING: Final = re.compile(r"(model|classifier|regressor|clf|pipeline|estimator)+$")
+_BEGINNING: Final = re.compile(r"^model[oel]?(?=[a-z0-9])")
 _SHORT: Final = {
     "rf": "randomforest", "lr": "logisticregression", "logreg": "logisticregression", "logistic": "logisticregression",
     "dt": "decisiontree", "gb": "gradientboosting", "gbm": "gradientboosting", "xgb": "xgboost", "lgb": "lightgbm",
@@ -45,7 +56,7 @@ def plain(name: str) -> str:
 def reduced(name: str) -> str:
     """Reduce a name to what its spellings share: `Random Forest`, `random_forest_model`, `RandomForestClassifier`."""
     short = plain(name)
-    return _ENDING.sub("", short) or short
+    return _BEGINNING.sub("", _ENDING.sub("", short) or short)
 
 
 def family(name: str) -> str:

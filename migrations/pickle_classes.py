@@ -60,7 +60,11 @@ ESTIMATORS: Final = (
     "imblearn.pipeline",
     "hdbscan",
 )
-DATA_MODULES: Final = ("numpy", "pandas", "scipy", "builtins", "datetime", "collections", "pathlib", "decimal", "uuid")
+DATA_MODULES: Final = (
+    "numpy", "pandas", "scipy", "joblib", "builtins", "datetime", "collections", "pathlib", "decimal", "uuid",
+)  # fmt: skip
+_HIDDEN: Final = {"_loss": "sklearn"}
+"""Compiled modules that name themselves without their package: scikit-learn's losses, in gradient boosting."""
 DISTRIBUTIONS: Final = frozenset(
     {
         "sklearn",
@@ -190,7 +194,7 @@ def packages(walk: Walk) -> tuple[str, ...]:
         root = module.partition(".")[0]
         standard = (module, name) in STANDARD_LIBRARY_ALLOWED or root in STANDARD_LIBRARY_MODULES
         if not standard and root not in {"builtins", "__builtin__", "copyreg", "copy_reg", "_codecs"}:
-            roots[root] = None
+            roots[_HIDDEN.get(root, root)] = None
     return tuple(roots)
 
 

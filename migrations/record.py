@@ -18,7 +18,8 @@ _ABOUT: Final = re.compile(
     r"((best|final|test|eval|evaluation|training|train|model|cluster|pipeline|production|champion|run|experiment"
     r"|performance|classification|deployment)[_\-])*"
     r"(metadata|meta|info|metrics|results?|report|summary|scores?|performance|evaluation|params|parameters"
-    r"|hyperparameters|card)([_\-](v?\d[\w.\-]*|[0-9a-f]{6,64}))?",
+    r"|hyperparameters|card|m[eé]tricas|metadatos|metadados|resultados|reporte|relat[oó]rio|informe|metriken|metadaten"
+    r"|ergebnisse|bericht|m[eé]triques|r[eé]sultats|rapport)([_\-](del?[_\-])?(modelo|modele|modell))?([_\-](v?\d[\w.\-]*|[0-9a-f]{6,64}))?",
     re.IGNORECASE,
 )
 _PARAM_GROUPS: Final = frozenset({"hyperparameters", "params", "parameters", "best_params", "model_params"})
@@ -68,7 +69,7 @@ def recorded(documents: Sequence[str], folder: Folder, names: Sequence[str]) -> 
             notes.append(f"{name} {error}, and is not read")
             continue
         if isinstance(read, str):
-            if name in DOCUMENTS:
+            if name in DOCUMENTS and not isinstance(folder.document(name), list):
                 raise BadDocumentError(read)
             notes.append(f"{read}, and is not read")
             continue
@@ -81,8 +82,7 @@ def recorded(documents: Sequence[str], folder: Folder, names: Sequence[str]) -> 
 def _said(name: str, folder: Folder, names: Sequence[str]) -> dict[str, Any] | str:
     """Return what one document says about the model, or why it says nothing."""
     read = folder.document(name)
-    stem, _, suffix = name.rpartition(".")
-    if suffix.lower() != "json" and isinstance(read, list):
+    if isinstance(read, list):
         rows = [row for row in read if isinstance(row, dict)]
         own = [row for row in rows if reduced(row_name(row)) in {reduced(n) for n in names if n}]
         chosen = rows if len(rows) == 1 else own
@@ -91,7 +91,7 @@ def _said(name: str, folder: Folder, names: Sequence[str]) -> dict[str, Any] | s
         )
     if not isinstance(read, dict):
         return f"{name} is a JSON {type(read).__name__}, not an object"
-    if PARAMS_FILE.fullmatch(stem) and not _PARAM_GROUPS & read.keys():
+    if PARAMS_FILE.fullmatch(name.rpartition(".")[0]) and not _PARAM_GROUPS & read.keys():
         return {"hyperparameters": _flat(read)}
     return read
 

@@ -14,6 +14,7 @@ from migrations.drafts import settle
 from migrations.folder import Folder, list_folder
 from migrations.known_files import KnownFiles
 from migrations.layouts import Layout, Reading, layouts
+from migrations.mlflow_stores import is_mlflow_database, store_of
 from migrations.model import Scan, StagedModel, Unreadable
 from selector.errors import UsageError
 from selector.ports import Progress
@@ -91,8 +92,13 @@ class _Walk:
             self.unreadable.append(Unreadable(path.name, path, reason, ignored=True))
             return ()
         if "meta.yaml" in folder.files and not {"MLmodel"} & set(folder.files):
-            self.notes.append(f"{path.parent} is an MLflow file store: import it with `migrate store`")
+            self.notes.append(f"{store_of(path)} is an MLflow file store: import it with `migrate store`")
             return ()
+        self.notes += [
+            f"{file} is an MLflow database: import it with `migrate store`"
+            for file in folder.files.values()
+            if is_mlflow_database(file, self.known)
+        ]
         return self.read(folder)
 
     def read(self, folder: Folder) -> tuple[str, ...]:

@@ -10,13 +10,22 @@ from typing import Any, Final
 from migrations.periods import Period
 
 CREATED_KEYS: Final = (
-    "registered_at", "created_at", "created_at_utc", "created_timestamp", "creation_timestamp", "saved_at", "timestamp",
+    "registered_at", "registered_at_utc", "created_at", "created_at_utc", "created_timestamp", "creation_timestamp",
+    "created_date", "saved_at", "saved_at_utc", "timestamp", "timestamp_utc",
     "creation_date", "date_saved", "created_on", "recorded_at", "promotion_timestamp", "promoted_at",
     "training_timestamp", "trained_at", "training_date", "train_date", "trained_on", "trained_at_utc", "training_time",
     "training_completed_at", "last_updated", "last_update", "date", "datetime", "created", "run_date", "generated_at",
-    "evaluated_at", "exported_at", "deployed_at",
+    "generated_at_utc", "evaluated_at", "exported_at", "deployed_at", "updated_at", "fecha_creacion", "fecha",
+    "fecha_entrenamiento", "entrenado_en", "data_criacao", "data_treino", "data_treinamento", "treinado_em",
+    "erstellt_am", "trainiert_am", "date_creation", "date_entrainement", "创建时间", "训练时间", "utc_time_created",
 )  # fmt: skip
 STARTED_KEYS: Final = ("training_timestamp", "trained_at", "training_date", "train_date")
+_SPELLINGS: Final = (
+    "%Y-%m-%dT%H-%M-%S", "%Y-%m-%dT%H-%M", "%Y/%m/%d %H:%M:%S", "%Y/%m/%d %H:%M", "%Y/%m/%d", "%d.%m.%Y %H:%M:%S",
+    "%d.%m.%Y %H:%M", "%d.%m.%Y", "%a %b %d %H:%M:%S %Y", "%B %d, %Y", "%b %d, %Y", "%d %B %Y", "%d %b %Y",
+    "%Y年%m月%d日",
+)  # fmt: skip
+"""Other ways of writing a time of which only one order of day and month is possible."""
 _STAMP: Final = re.compile(r"(?<!\d)(\d{8})[_\-T](\d{6})(?!\d)")
 _EPOCH_SECONDS: Final = (631_152_000, 4_102_444_800)  # 1990 to 2100
 
@@ -25,8 +34,9 @@ def parse_time(value: Any, timezone: tzinfo = UTC) -> tuple[datetime, bool] | No
     """Read one recorded time.
 
     Args:
-        value: ISO 8601 with or without a zone, `20260628_112351`, a date, `2025-10-17@09:26:07`, or epoch seconds
-            or milliseconds as a number.
+        value: ISO 8601 with or without a zone, `20260628_112351`, a date, `2025-10-17@09:26:07`,
+            `2025-10-17_09-26-07`, `17.10.2025 09:26`, `Oct 17, 2025`, or epoch seconds or milliseconds as a number.
+            `03/04/2025` is no time: nothing says whether March or April is meant.
         timezone: what a time without a zone is taken to be in.
 
     Returns:
@@ -40,15 +50,39 @@ def parse_time(value: Any, timezone: tzinfo = UTC) -> tuple[datetime, bool] | No
     if not isinstance(value, str) or not 8 <= len(value.strip()) <= 40:  # noqa: PLR2004  from "20260628" to microseconds and zone
         return None
     text = value.strip().replace("@", "T")
-    text = re.sub(r"^(\d{8})[_\-](\d{6})", r"\1T\2", text)
+    text = re.sub(r"^(\d{8})[_\-](\d{6}|\d{4}$)", r"\1T\2", text)
+    text = re.sub(r"^(\d{4}-\d{2}-\d{2})_(?=\d{2})", r"\1T", text)
     text = re.sub(r"\s+(?=[+-]\d{2}:?\d{2}$|UTC$|Z$)", "", text)
     text = re.sub(r"(UTC|GMT)$", "Z", text)
-    try:
-        read = datetime.fromisoformat(text)
-        naive = read.tzinfo is None
-        return (read.replace(tzinfo=timezone) if naive else read).astimezone(UTC), naive
-    except (ValueError, OverflowError):
+    read = _spelled(text)
+    if read is None:
         return None
+    naive = read.tzinfo is None
+    try:
+        return (read.replace(tzinfo=timezone) if naive else read).astimezone(UTC), naive
+    except OverflowError:
+        return None
+
+
+def _spelled(text: str) -> datetime | None:
+    """Read ISO 8601, else the first of the other spellings that fits."""
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    for spelling in _SPELLINGS:
+        try:
+            return datetime.strptime(text, spelling)  # noqa: DTZ007  the caller gives it its zone
+        except ValueError:
+            continue
+    return None
+
+
+def recorded_times(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is recorded under the keys of times, also where they are spelled createdAt or Created At."""
+    plain = {re.sub(r"[\W_]", "", key).lower(): value for key, value in document.items() if isinstance(key, str)}
+    found = ((key, document.get(key, plain.get(key.replace("_", "")))) for key in CREATED_KEYS)
+    return {key: value for key, value in found if value is not None}
 
 
 def _epoch(value: float) -> tuple[datetime, bool] | None:
@@ -84,8 +118,9 @@ def read_times(
     """
     created, note = _created(document, name, modified, timezone, period)
     started = created
+    recorded = recorded_times(document)
     for key in STARTED_KEYS:
-        read = parse_time(document.get(key), timezone)
+        read = parse_time(recorded.get(key), timezone)
         if read and read[0] < created:
             return read[0], created, (*note, f"the start is from {key}")
     return started, created, note
@@ -94,8 +129,8 @@ def read_times(
 def _created(
     document: Mapping[str, Any], name: str, modified: float, timezone: tzinfo, period: Period | None
 ) -> tuple[datetime, tuple[str, ...]]:
-    for key in CREATED_KEYS:
-        read = parse_time(document.get(key), timezone)
+    for key, value in recorded_times(document).items():
+        read = parse_time(value, timezone)
         if read:
             zone = f", which has no zone; read as {timezone}" if read[1] else ""
             return read[0], (f"the time is from {key}{zone}",)

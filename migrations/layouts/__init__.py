@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from migrations.layouts import (
+    autogluon_folder,
     bare_files,
     dated_folder,
     dvc_files,
@@ -34,6 +35,7 @@ BUILT_IN: Final[tuple[Layout, ...]] = (
     staging_folder.LAYOUT,
     dated_folder.LAYOUT,
     mlflow_model.LAYOUT,
+    autogluon_folder.LAYOUT,
     registry_file.LAYOUT,
     dvc_files.LAYOUT,
     stem_pairs.LAYOUT,

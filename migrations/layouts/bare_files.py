@@ -10,8 +10,7 @@ from migrations.folder import Folder
 from migrations.layouts.layout import Reading
 from migrations.layouts.model_folder import ROOTS
 from migrations.model import Unreadable
-
-SAYS_NOTHING: Final = frozenset({"model", "pipeline", "classifier", "regressor", "estimator", "clf"})
+from migrations.names import POINTER, SAYS_NOTHING, stage_of
 
 
 class BareFiles:
@@ -39,7 +38,10 @@ def _name(folder: Folder, path: Path) -> str:
     """Call a file after its folder where its own name only says that it is a model."""
     stem = Path(path.stem).stem if path.suffix == ".dvc" else path.stem
     telling = folder.path != folder.root and folder.path.name.lower() not in ROOTS
-    return folder.path.name if telling and stem.lower() in SAYS_NOTHING and folder.model_count() <= 1 else stem
+    if telling and stem.lower() in SAYS_NOTHING and folder.model_count() <= 1:
+        return folder.path.name
+    pointer = POINTER.fullmatch(stem) is not None and not stage_of(folder.path.name)
+    return f"{folder.path.name}/{stem}" if telling and pointer else stem
 
 
 LAYOUT: Final = BareFiles()

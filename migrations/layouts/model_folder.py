@@ -13,7 +13,7 @@ from migrations.layouts.neighbours import NEIGHBOURS, neighbours
 from migrations.layouts.staging_folder import not_read
 from migrations.metrics import read_metrics
 from migrations.model import ModelFile
-from migrations.names import POINTER, VERSION, family, stage_of
+from migrations.names import MODEL_FOLDERS, POINTER, VERSION, family, stage_of
 from migrations.periods import period_of
 from migrations.record import DOCUMENTS, about
 from migrations.wording import class_to_type
@@ -23,7 +23,7 @@ MODEL_KEYS: Final = frozenset(
      "performance_metrics", "performance", "hyperparameters", "f1", "f1_score", "accuracy", "test_metrics",
      "winner_model", "best_model", "model_params", "feature_columns"}
 )  # fmt: skip
-ROOTS: Final = frozenset({"models", "model", "artifacts", "saved_models", "model_store", "outputs"})
+ROOTS: Final = MODEL_FOLDERS | {"outputs"}
 ELSEWHERE: Final = frozenset(
     {*NEIGHBOURS, "eval", "docs", "config", "configs", "data", "tests"} - {"artifacts", "outputs"}
 )
@@ -46,7 +46,7 @@ class ModelFolder:
             return _with_copies(folder, told, models, documents)
         if count > 1 and not (named and documents and any(name.startswith("model.") for name in models)):
             return self._one_of_several(folder, told, documents, count) if documents else None
-        if not models and not describes_one(folder, documents):
+        if not models and (folder.model_count() or not describes_one(folder, documents)):
             return None
         if not documents and models and not named:
             return _with_neighbours(folder, models[0], tuple(told)) if count == 1 else None
@@ -161,7 +161,7 @@ def _speaks(folder: Folder, name: str, *, freely: bool = True) -> bool:
     except UnreadableJsonError:
         return True
     if isinstance(document, list):
-        return False if name.lower().endswith(".json") else len(document) == 1
+        return len(document) == 1 and isinstance(document[0], dict)
     return isinstance(document, dict) and (
         bool(MODEL_KEYS & {str(key) for key in document}) or (freely and bool(read_metrics(document).values))
     )

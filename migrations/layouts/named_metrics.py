@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from migrations.drafts import Draft
-from migrations.folder import Folder
+from migrations.folder import Folder, list_folder
+from migrations.headline import headline
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
 from migrations.layouts.model_folder import describes_one
+from migrations.layouts.named_records import Found, Records, records_of
 from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
 from migrations.model import Unreadable
-from migrations.names import family, reduced, row_name
+from migrations.names import MODEL_FOLDERS, POINTER, SAYS_NOTHING, VERSION, family, reduced, stage_of
 from migrations.record import about
-from migrations.timestamps import CREATED_KEYS
+from migrations.timestamps import recorded_times
 from migrations.wording import class_to_type
 
-GROUPS: Final = (
-    "models", "results", "comparison", "leaderboard", "all_models", "metrics", "model_comparison", "scores",
-    "all_results", "all_metrics", "model_results", "model_metrics", "performance", "evaluation", "candidates",
-)  # fmt: skip
-BEST_KEYS: Final = ("best_model", "best_model_name", "selected_model", "champion", "winner")
 BEST_STEMS: Final = frozenset({"best", "champion", "final", "production"})
-MODEL_FOLDERS: Final = frozenset({"models", "model", "saved_models", "model_store", "artifacts"})
-MAX_RECORDS: Final = 1000
 FILES: Final = frozenset({"model", "pointer", "unknown"})
+BY_NAME, BY_WORDS, BY_FAMILY, AS_BEST, BY_CLASS = range(5)
+"""How a record was found, the surest way first."""
 
-Records = dict[str, tuple[str, Mapping[str, Any]]]
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    """A record that may be about a file, and how sure that is."""
+
+    document: str
+    how: int
+    name: str
+    record: Mapping[str, Any]
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """The surest first, then what has an F1; an earlier document wins among equals."""
+        return self.how, headline(read_metrics(self.record).values) is None
 
 
 class NamedMetrics:
@@ -47,13 +58,22 @@ class NamedMetrics:
         drafts: list[Draft] = []
         used: set[str] = set()
         for home in (folder, *(neighbours(folder) if folder.path.name.lower() in MODEL_FOLDERS else ())):
-            for document in home.document_names():
-                if used >= models.keys():
-                    break
-                made = list(_bound(home, document, folder, {f: key for f, key in models.items() if f not in used}))
-                drafts += made
-                used |= {draft.candidates[0] for draft in made} | ({document} if made and home is folder else set())
-        return Reading(tuple(drafts), frozenset(used)) if drafts else None
+            left = {file: key for file, key in models.items() if file not in used}
+            for file, offers in _offers(home, folder, left).items():
+                drafts.append(_draft(folder, file, sorted(offers, key=lambda offer: offer.rank)))
+                used |= {file, *((offer.document for offer in offers) if home is folder else ())}
+        drafts = drafts or list(_under_its_folder(folder, models))
+        return Reading(tuple(drafts), frozenset(used | {draft.candidates[0] for draft in drafts})) if drafts else None
+
+
+def _draft(folder: Folder, file: str, offers: list[_Offer]) -> Draft:
+    """Take the first offer; say where other numbers for the same file stand."""
+    first, *others = offers
+    values = read_metrics(first.record).values
+    differing = [offer.document for offer in others if read_metrics(offer.record).values != values]
+    notes = [f"the numbers are those of {first.name} in {first.document}"]
+    notes += [f"not taken: other numbers for it in {', '.join(differing)}"] if differing else []
+    return Draft(file.rpartition(".")[0], folder.files[file], (file,), record=first.record, notes=tuple(notes))
 
 
 def _without_files(folder: Folder) -> Reading | None:
@@ -61,13 +81,10 @@ def _without_files(folder: Folder) -> Reading | None:
     missing: list[Unreadable] = []
     used = set()
     for document in folder.document_names():
-        try:
-            whole = folder.document(document)
-        except UnreadableJsonError:
+        records = _records(folder, document)
+        if records is None or records.own.values:
             continue
-        if isinstance(whole, dict) and read_metrics(whole).values:
-            continue
-        for name, record in _records(whole).values():
+        for name, record in records.named.values():
             reason = f"no model file ({document} has its numbers)"
             missing.append(
                 Unreadable(name, folder.path / document, reason, model_type=name, metrics=read_metrics(record).values)
@@ -76,74 +93,112 @@ def _without_files(folder: Folder) -> Reading | None:
     return Reading(used=frozenset(used), unreadable=tuple(missing)) if missing else None
 
 
-def _bound(home: Folder, document: str, folder: Folder, models: Mapping[str, str]) -> Iterator[Draft]:
-    """Yield an entry for each model whose record stands in the document."""
+def _records(home: Folder, document: str) -> Records | None:
     try:
-        whole = home.document(document)
+        return records_of(home.document(document))
     except UnreadableJsonError:
-        return
-    records, best = _records(whole), _best(whole)
-    if not records:
-        return
-    lone = len(set(models.values())) == 1 and home is folder
-    own = isinstance(whole, dict) and bool(read_metrics(whole).values)
-    shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
-    for file, key in models.items():
-        wanted = best if best and (lone or key in BEST_STEMS) and key not in records else key
-        record = records.get(wanted) or _same_family(records, models, wanted)
-        if record is None and not own:
-            record = _same_class(records, folder, file)
-        if record is not None:
-            where = document if home is folder else f"{home.path.name}/{document}"
-            note = (f"the numbers are those of {record[0]} in {where}",)
-            yield Draft(
-                file.rpartition(".")[0], folder.files[file], (file,), record={**shared, **record[1]}, notes=note
-            )
-
-
-def _same_family(records: Records, models: Mapping[str, str], wanted: str) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the only record of the algorithm that only this one of the files is called after: rf, Random Forest."""
-    if len({key for key in models.values() if family(key) == family(wanted)}) != 1:
         return None
-    found = [record for key, record in records.items() if family(key) == family(wanted)]
+
+
+def _offers(home: Folder, folder: Folder, models: Mapping[str, str]) -> dict[str, list[_Offer]]:
+    """Return for each model what the documents of a folder have about it."""
+    offers: dict[str, list[_Offer]] = {}
+    alone = len(set(models.values())) == 1 and home is folder
+    described = alone and any((r := _records(home, name)) is not None and r.own.values for name in about(home))
+    for document in home.document_names() if models else ():
+        records = _records(home, document)
+        if records is None or not (records.named or records.spelled):
+            continue
+        where = document if home is folder else f"{home.path.name}/{document}"
+        shared = _shared(home, document)
+        for file, key in models.items():
+            for how, (name, record) in _matches(records, models, folder, file, key, alone=alone):
+                if how == BY_CLASS and (described or records.own.values):
+                    continue
+                if how == AS_BEST and _fuller(records, record):
+                    continue
+                offers.setdefault(file, []).append(_Offer(where, how, name, {**shared, **record}))
+                break
+    return offers
+
+
+def _shared(home: Folder, document: str) -> Mapping[str, Any]:
+    whole = home.document(document)
+    return recorded_times(whole) if isinstance(whole, dict) else {}
+
+
+def _matches(
+    records: Records, models: Mapping[str, str], folder: Folder, file: str, key: str, *, alone: bool
+) -> Iterator[tuple[int, Found]]:
+    """Yield the records that may be about a file, the surest first."""
+    best = records.best if (alone or key in BEST_STEMS) and key not in records.named else ""
+    found = (
+        (BY_NAME, records.named.get(key)),
+        (BY_WORDS, records.of_words(file.partition(".")[0])),
+        (AS_BEST, records.named.get(best) or (_same_family(records, models, best) if best else None)),
+        (BY_FAMILY, None if best else _same_family(records, models, key)),
+        (BY_CLASS, _same_class(records, folder, file)),
+    )
+    return ((how, record) for how, record in found if record is not None)
+
+
+def _fuller(records: Records, record: Mapping[str, Any]) -> bool:
+    """Return whether a document itself says more of its best model than the record does: the scores on test data."""
+    own, other = records.own.values, read_metrics(record).values
+    ranked, other_ranked = headline(own) is not None, headline(other) is not None
+    return (ranked, len(own)) > (other_ranked, len(other)) and ranked >= other_ranked
+
+
+def _under_its_folder(folder: Folder, models: Mapping[str, str]) -> Iterator[Draft]:
+    """Bind `random_forest/model.pkl` to the record of random_forest in a document of the folder above."""
+    here = folder.path
+    generic = [f for f in models if (s := f.partition(".")[0].lower()) in SAYS_NOTHING or POINTER.fullmatch(s)]
+    telling = here.name.lower() not in MODEL_FOLDERS and not stage_of(here.name) and not VERSION.fullmatch(here.name)
+    if here == folder.root or not telling or len(generic) != 1 or any(_speaks(folder, n) for n in about(folder)):
+        return
+    try:
+        above = list_folder(here.parent, folder.root, folder.known)
+    except OSError:
+        return
+    kinds = {name: reduced(name) for name in above.folders}
+    for home in (above, *(neighbours(above) if above.path.name.lower() in MODEL_FOLDERS else ())):
+        for document in home.document_names():
+            records = _records(home, document)
+            found = records and (
+                records.named.get(reduced(here.name)) or _same_family(records, kinds, reduced(here.name))
+            )
+            if found:
+                note = (f"the numbers are those of {found[0]} in {home.path.name}/{document}",)
+                record = {**_shared(home, document), **found[1]}
+                name = here.name if len(models) == 1 else f"{here.name}/{generic[0].partition('.')[0]}"
+                yield Draft(name, folder.files[generic[0]], (generic[0],), record=record, notes=note)
+                return
+
+
+def _speaks(folder: Folder, document: str) -> bool:
+    records = _records(folder, document)
+    return records is None or bool(records.own.values or records.named)
+
+
+def _same_family(records: Records, models: Mapping[str, str], wanted: str) -> Found | None:
+    """Return the only record of the algorithm that only this one of the files is called after: rf, Random Forest."""
+    if len({key for key in models.values() if family(key) == family(wanted)}) > 1:
+        return None
+    found = [record for key, record in records.named.items() if family(key) == family(wanted)]
     return found[0] if len(found) == 1 else None
 
 
-def _same_class(records: Records, folder: Folder, file: str) -> tuple[str, Mapping[str, Any]] | None:
-    """Return the only record of the class in the bytes, where no other model of the folder is of this class."""
+def _same_class(records: Records, folder: Folder, file: str) -> Found | None:
+    """Return the only record of the class in the bytes, where no other model of the folder is of this class.
+
+    Variants of the algorithm among the records (LightGBM, LightGBM (Tuned)) leave open which one the bytes are.
+    """
     told = folder.model_files()
     kinds = {name: family(class_to_type(what.model_class)) for name, what in told.items() if what.model_class}
     kind = kinds.get(file, "")
     stems = {name.partition(".")[0] for name, other in kinds.items() if other == kind}
-    found = [record for key, record in records.items() if family(key) == kind]
-    return found[0] if kind and len(stems) == len(found) == 1 else None
-
-
-def _records(document: Any) -> Records:
-    """Return records with numbers by reduced name; a name that occurs twice is nobody's."""
-    named: list[tuple[str, Any]] = []
-    places = [document, *(document.get(group) for group in GROUPS)] if isinstance(document, dict) else [document]
-    for place in places:
-        if isinstance(place, dict):
-            named += list(place.items())[:MAX_RECORDS]
-        elif isinstance(place, list):
-            named += [(row_name(row), row) for row in place[:MAX_RECORDS] if isinstance(row, dict)]
-    found: Records = {}
-    twice = set()
-    for name, record in named:
-        key = reduced(name)
-        if key and isinstance(record, dict) and read_metrics(record).values:
-            if key in found:
-                twice.add(key)
-            found[key] = (name, record)
-    return {key: record for key, record in found.items() if key not in twice}
-
-
-def _best(document: Any) -> str:
-    """Return the reduced name of the model that a document calls the best."""
-    if not isinstance(document, dict):
-        return ""
-    return reduced(next((document[key] for key in BEST_KEYS if isinstance(document.get(key), str)), ""))
+    found = [record for key, record in records.named.items() if family(key) == kind]
+    return found[0] if kind and len(stems) == len(found) == 1 and records.variants(kind) == 1 else None
 
 
 LAYOUT: Final = NamedMetrics()

@@ -9,7 +9,10 @@ from typing import Final
 from migrations.folder import Folder, list_folder
 
 NEIGHBOURS: Final = ("metrics", "reports", "results", "evaluation", "outputs", "artifacts", "logs", "report")
-_RESULTS: Final = re.compile(r"metric|result|report|eval|score|performance", re.IGNORECASE)
+_RESULTS: Final = re.compile(
+    r"metri[ckq]|result|report|eval|score|performance|ergebnis|bericht|relat[oó]rio|rapport|avalia|auswert",
+    re.IGNORECASE,
+)
 
 
 def neighbours(folder: Folder) -> Iterator[Folder]:

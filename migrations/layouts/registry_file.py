@@ -17,7 +17,7 @@ from migrations.metrics import read_metrics
 from migrations.model import Unreadable
 from migrations.names import reduced
 from migrations.record import about
-from migrations.timestamps import CREATED_KEYS
+from migrations.timestamps import recorded_times
 
 FILE_NAME: Final = re.compile(
     r"(registry|manifest|catalog|models_index|model_index|model_versions|versions$)", re.IGNORECASE
@@ -49,7 +49,7 @@ class RegistryFile:
             whole = folder.document(document)
         except UnreadableJsonError as error:
             return Reading(notes=(f"{folder.path / document} {error}",), used=frozenset({document}))
-        shared = {key: whole[key] for key in CREATED_KEYS if key in whole} if isinstance(whole, dict) else {}
+        shared = recorded_times(whole) if isinstance(whole, dict) else {}
         listed = [replace(record, fields={**shared, **record.fields}) for record in records(whole)]
         if not listed:
             return None

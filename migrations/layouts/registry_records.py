@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from migrations.drafts import PATH_KEYS
 from migrations.metrics import read_metrics
-from migrations.timestamps import CREATED_KEYS, parse_time
+from migrations.timestamps import CREATED_KEYS, parse_time, recorded_times
 
 ID_KEYS: Final = ("model_id", "id")
 NAME_KEYS: Final = ("name", "model_name")
@@ -79,7 +79,7 @@ def named_files(record: Mapping[str, Any]) -> Iterator[str]:
 
 def time_of(record: Mapping[str, Any]) -> datetime | None:
     """Return the first recorded time."""
-    read = next((r for key in CREATED_KEYS if (r := parse_time(record.get(key)))), None)
+    read = next((r for value in recorded_times(record).values() if (r := parse_time(value))), None)
     return read[0] if read else None
 
 

@@ -12,6 +12,7 @@ from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
 from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
+from migrations.names import MODEL_FOLDERS
 
 _WORDS: Final = r"(metrics|metadata|meta|info|results|report|training_metadata)"
 _MODELS: Final = r"(model|classifier|regressor|clf|pipeline|estimator)"
@@ -20,7 +21,6 @@ _MODEL: Final = re.compile(rf"[_\-.]{_MODELS}$|^{_MODELS}[_\-.]", re.IGNORECASE)
 GENERIC: Final = frozenset(
     {"model", "best", "final", "training", "all", "comparison", "summary", "test", "train", "metadata", "metrics", ""}
 )
-MODEL_FOLDERS: Final = frozenset({"models", "model", "saved_models", "model_store", "artifacts"})
 
 
 def stem_of(name: str) -> str:

@@ -72,4 +72,5 @@ def _one_inside(path: Path) -> Path:
         return path
     if len(inside) > 1:
         raise UsageError(f"{path} holds {' and '.join(inside)} and is no store itself", advice=_LOOKS)
-    return path / inside[0]
+    chosen = path / inside[0]
+    return _one_inside(chosen) if chosen.is_dir() else chosen

@@ -265,7 +265,7 @@ class SqliteStore:
                 model_id=name,
                 name=text_of(row["name"]) or "model",
                 status=MODEL_STATUS.get(text_of(row["status"]), "READY"),
-                model_type=row["model_type"],
+                model_type=row["model_type"] or None,
                 params=self._tables.pairs("logged_model_params", "param_key", "param_value", model_id=name),
                 tags=tags | ({SOURCE_RUN_TAG: run_id} if run_id else {}),
                 metrics=tuple(self._model_metrics(run_id, rows)),
@@ -290,7 +290,8 @@ class SqliteStore:
     def _listed(self, what: str, name: str, uri: str, place: Path | None, *, named: bool) -> StoredFiles | None:
         if place is None:
             if named:
-                self._tables.leave(what, name, f"its files at {uri} are not below {self._roots[0]}")
+                reason = f"its files at {uri} are not below {self._roots[0]}; --artifacts names a further folder"
+                self._tables.leave(what, name, reason)
             return None
         files, notes = plain_files(place)
         for note in notes:

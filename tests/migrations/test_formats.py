@@ -20,6 +20,7 @@ import xgboost
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
@@ -158,6 +159,10 @@ def test_a_dict_whose_model_needs_its_neighbours_is_refused_with_their_names(tol
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n", "model.pkl", "git-lfs-pointer", "Git-LFS"),
         (b"outs:\n- md5: ab\n  path: model.pkl\n", "model.pkl.dvc", "dvc-pointer", "DVC"),
+        (b'{"modelTopology":{"class_name":"Sequential"}}', "model.json", "tensorflow-js", "TensorFlow.js"),
+        (b'{"format": "layers-model", "generatedBy": "keras"}', "model.json", "tensorflow-js", "TensorFlow.js"),
+        (b"\x1c\x00\x00\x00TFL3", "model.tflite", "tflite", "TensorFlow Lite"),
+        (b"\x08\x01\x12", "saved_model.pb", "pb", "TensorFlow SavedModel"),
         (b"", "model.pkl", "empty", "is empty"),
         (b"hello", "model.pkl", "unknown", "no format that we know"),
         (b"\x80\x04N.", "model.pkl", "pickle", "plain value"),
@@ -175,6 +180,33 @@ def test_what_cannot_be_imported_says_why(told, data, name, form, words):
     what = told(data, name)
     assert what.format == form
     assert words in what.reason
+
+
+LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 12\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        ("drift_report.json", "data"), ("best_model_info.json", "data"), ("model_metadata.json", "data"),
+        ("summary.txt", "data"), ("xgboost_model.json", "pointer"), ("lightgbm_model.txt", "pointer"),
+        ("anything.pkl", "pointer"),
+    ],
+)  # fmt: skip
+def test_a_pointer_that_stands_for_a_document_stands_for_no_model(told, name, role):
+    assert told(LFS, name).role == role
+
+
+def test_an_array_that_joblib_dumped_is_data(told):
+    stream = io.BytesIO()
+    joblib.dump(np.arange(12.0).reshape(4, 3), stream)
+    assert (told(stream.getvalue(), "X_scaled.pkl").role, told(stream.getvalue(), "model.joblib").role) == ("data",) * 2
+
+
+def test_the_losses_of_gradient_boosting_need_no_package_of_their_own(told, rows):
+    what = told(pickle.dumps(GradientBoostingClassifier(n_estimators=2).fit(*rows)))
+    assert "_loss" not in what.packages
+    assert not what.notes
 
 
 def test_a_catboost_file_with_all_its_bytes_is_a_model(told):

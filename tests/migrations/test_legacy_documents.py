@@ -15,6 +15,18 @@ from migrations.json_files import UnreadableJsonError, read_json
 from migrations.metrics import read_metrics
 from migrations.timestamps import parse_time, read_times, stamp_in_name
 
+TOP = "the top level"
+REPORT = {
+    "0": {"f1-score": 0.9, "support": 9}, "2": {"f1-score": 0.7, "support": 1}, "accuracy": 0.8,
+    "macro avg": {"f1-score": 0.8, "support": 10},
+}  # fmt: skip
+
+
+def test_a_report_among_the_metrics_gives_the_f1_that_they_lack():
+    read = read_metrics({"metrics": {"loss": 0.4, "accuracy": 0.81, "classification_report": REPORT}})
+    assert read.values == {"loss": 0.4, "accuracy": 0.81, "macro_f1-score": 0.8}
+    assert read_metrics({"metrics": {"f1": 0.5, "classification_report": REPORT}}).values == {"f1": 0.5}
+
 
 @pytest.mark.parametrize(
     ("document", "values", "container"),
@@ -28,6 +40,10 @@ from migrations.timestamps import parse_time, read_times, stamp_in_name
         ({"accuracy": 0.15, "training_samples": 127, "seed": 4}, {"accuracy": 0.15}, "the top level"),
         ({"mae": 4.5, "r2": -1, "features": 5}, {"mae": 4.5, "r2": -1.0}, "the top level"),
         ({"learning_rate": 0.1, "score_threshold": 0.5}, {}, ""),
+        ({"churn_rate": 0.27, "positive_rate": 0.1, "dropoutRate": 0.2, "silhouette_sample_size": 4000}, {}, ""),
+        ({"false_positive_rate": 0.1, "anomaly_rate": 0.2}, {"false_positive_rate": 0.1, "anomaly_rate": 0.2}, TOP),
+        ({"cv_f1": "0.598 ± 0.015", "auc": "0.91 (+/- 0.02)"}, {"cv_f1": 0.598, "auc": 0.91}, TOP),
+        ({"metricas": {"f1": 0.7, "k": 3}}, {"f1": 0.7, "k": 3.0}, "metricas"),
         ({"metrics": {"f1": 0.0}}, {"f1": 0.0}, "metrics"),
         ({"metrics": "none yet"}, {}, ""),
         ({}, {}, ""),
@@ -94,6 +110,14 @@ NOON = datetime(2025, 8, 20, 12, 30, 45, tzinfo=UTC)
         ("20250820_123045", NOON, True),
         ("2025-08-20@12:30:45", NOON, True),
         ("2025-08-20", NOON.replace(hour=0, minute=0, second=0), True),
+        ("2025-08-20_12-30-45", NOON, True),
+        ("2025-08-20_12:30:45", NOON, True),
+        ("20250820_1230", NOON.replace(second=0), True),
+        ("2025/08/20 12:30:45", NOON, True),
+        ("20.08.2025 12:30", NOON.replace(second=0), True),
+        ("Wed Aug 20 12:30:45 2025", NOON, True),
+        ("August 20, 2025", NOON.replace(hour=0, minute=0, second=0), True),
+        ("2025年08月20日", NOON.replace(hour=0, minute=0, second=0), True),
         (NOON.timestamp(), NOON, False),
         (int(NOON.timestamp() * 1000), NOON, False),
     ],
@@ -103,7 +127,21 @@ def test_every_spelling_that_was_seen_is_read(text, expected, naive):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "v1.0.0", "0001-01-01T00:00:00+14:00", True, None, [], 3, 1e300, "9" * 30]
+    "text",
+    [
+        "",
+        "yesterday",
+        "v1.0.0",
+        "03/04/2025",
+        "1.2.3-beta",
+        "0001-01-01T00:00:00+14:00",
+        True,
+        None,
+        [],
+        3,
+        1e300,
+        "9" * 30,
+    ],
 )
 def test_what_is_no_time_is_none(text):
     assert parse_time(text) is None
@@ -113,6 +151,11 @@ def test_a_time_without_a_zone_is_read_in_the_given_zone():
     read, naive = parse_time("2025-08-20T12:30:45", ZoneInfo("Asia/Kolkata"))
     assert read == datetime(2025, 8, 20, 7, 0, 45, tzinfo=UTC)
     assert naive
+
+
+@pytest.mark.parametrize("key", ["createdAt", "Created At", "created-at", "CREATED_AT", "fecha", "训练时间"])
+def test_the_key_of_a_time_may_be_spelled_in_any_way(key):
+    assert read_times({key: "2025-08-20T12:30:45Z"}, "model", 0)[1] == NOON
 
 
 def test_the_stamp_in_a_name_is_found():

@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import pickle
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -301,6 +304,49 @@ def test_an_mlflow_store_is_pointed_at_the_right_command(tmp_path):
     found = scan([tmp_path])
     assert not found.models
     assert "migrate store" in found.notes[0]
+
+
+@pytest.mark.parametrize("below", ["7", f"7/{'0a' * 16}", "models/churn", f"7/models/m-{'0a' * 16}"])
+def test_the_root_of_a_store_is_named_whichever_of_its_files_are_missing(tmp_path, below):
+    (tmp_path / "mlruns" / below).mkdir(parents=True)
+    (tmp_path / "mlruns" / below / "meta.yaml").write_text("name: churn\n")
+    assert scan([tmp_path]).notes == (f"{tmp_path / 'mlruns'} is an MLflow file store: import it with `migrate store`",)
+
+
+def test_an_mlflow_database_is_pointed_at_the_right_command_and_another_is_not(tmp_path):
+    for name, constraint in (("mlflow.db", "experiment_pk"), ("app.db", "user_pk")):
+        with closing(sqlite3.connect(tmp_path / name)) as database:
+            database.execute(f"CREATE TABLE experiments (id INTEGER, CONSTRAINT {constraint} PRIMARY KEY (id))")
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    assert scan([tmp_path]).notes == (
+        f"{tmp_path / 'mlflow.db'} is an MLflow database: import it with `migrate store`",
+    )
+    assert {file: file.read_bytes() for file in tmp_path.iterdir()} == before
+
+
+def test_an_autogluon_predictor_is_one_entry_with_its_reason(tmp_path, estimators):
+    folder = tmp_path / "AutogluonModels"
+    for name in ("predictor.pkl", "learner.pkl", "models/trainer.pkl", "models/LightGBM/model.pkl"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(pickle.dumps(estimators[0]))
+    found = scan([tmp_path])
+    assert not found.models
+    assert "is an AutoGluon predictor" in reasons(found)["AutogluonModels"]
+    assert len(found.unreadable) == 1
+
+
+def test_the_time_of_an_mlflow_model_is_the_one_in_its_mlmodel(tmp_path, estimators):
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    (folder / "MLmodel").write_text(
+        "flavors:\n  sklearn: {pickled_model: model.pkl}\nutc_time_created: '2025-03-15 19:00:47.884302'\n"
+    )
+    (folder / "model.pkl").write_bytes(pickle.dumps(estimators[0]))
+    created = datetime(2025, 3, 15, 19, 0, 47, 884302, tzinfo=UTC)
+    assert scan([tmp_path]).models[0].created_at == created
+    assert scan([tmp_path], timezone=ZoneInfo("Asia/Kolkata")).models[0].created_at == created
+    (folder / "metadata.json").write_text('{"registered_at": "2025-03-16T00:00:00Z"}')
+    assert scan([tmp_path]).models[0].created_at == datetime(2025, 3, 16, tzinfo=UTC)
 
 
 def test_an_empty_store_is_no_error(tmp_path):

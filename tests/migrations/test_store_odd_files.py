@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -219,6 +221,14 @@ def test_a_store_below_a_store_is_named_and_the_only_one_in_a_folder_is_opened(r
     assert reasons(outcome)["store", "mlruns"][0].startswith("another store lies in this folder; carry it too: ")
     (root.parent / "mlflow.db").write_bytes(b"SQLite format 3\0")
     with pytest.raises(UsageError, match=r"holds mlruns and mlflow\.db"), open_store(str(root.parent), tmp_path):
+        pass
+
+
+def test_a_database_in_the_only_folder_of_runs_is_the_store(root, tmp_path):
+    with closing(sqlite3.connect(root / "mlflow.db")) as database:
+        database.execute("CREATE TABLE unknown (a INTEGER)")
+    (root.parent / "models").mkdir()
+    with pytest.raises(UsageError, match=r"mlflow\.db"), open_store(str(root.parent), tmp_path / "spool"):
         pass
 
 

@@ -83,6 +83,7 @@ def rows_of_every_age():
             "model_id": model, "experiment_id": 1, "name": "forest", "creation_timestamp_ms": 1_500_000_001_100,
             "artifact_location": f"/home/ada/mlruns/1/models/{model}/artifacts", "source_run_id": run,
             "last_updated_timestamp_ms": 1_500_000_001_200, "status": 2, "lifecycle_stage": "active",
+            "model_type": "",
         }  # fmt: skip
         yield "logged_model_params", {"model_id": model, "experiment_id": 1, "param_key": "n", "param_value": "5"}
         yield "logged_model_tags", {"model_id": model, "experiment_id": 1, "tag_key": "kind", "tag_value": "rf"}
