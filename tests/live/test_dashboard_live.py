@@ -81,6 +81,8 @@ class Prometheus:
                 return json.load(answer)["data"]
         except urllib.error.HTTPError as error:
             with error:
+                if error.code == 503:  # it is still starting
+                    return None
                 pytest.fail(f"{query}: {error.read().decode()}")
         except OSError:
             return None
