@@ -23,7 +23,7 @@ MAX_ROWS: Final = 1000
 MAX_COLUMNS: Final = 500
 _ABOUT: Final = re.compile(
     r"metri[ckq]|métri|compar|result|leaderboard|score|performance|evalua|summary|benchmark|metada|report|ergebnis|bericht"
-    r"|vergleich|relat[oó]rio|avalia|rapport|auswert|informe|resumen|resumo",
+    r"|vergleich|relat[oó]rio|avalia|rapport|auswert|informe|resumen|resumo|(model|training)_?info",
     re.IGNORECASE,
 )
 MAX_LINE: Final = 500

@@ -33,7 +33,11 @@ TAG_KEYS: Final = (
     "experiment_id", "promoted_from", "target", "dataset", "dataset_version", "data_path", "data_sha256", "author",
     "status", "registry_alias", "model_hash", "threshold", "optimal_threshold",
 )  # fmt: skip
-PATH_KEYS: Final = ("model_path", "model_file", "filename", "primary_filename", "file", "path", "artifact_path")
+PATH_KEYS: Final = (
+    "model_path", "model_file", "filename", "primary_filename", "file", "path", "artifact_path", "artifact",
+    "model_artifact", "artifact_file", "model_filename", "pipeline_path", "file_path", "filepath",
+)  # fmt: skip
+NOTHING_HERE: Final = "no model file"
 MAX_PARAMS: Final = 500
 MAX_TEXT: Final = 5000
 _USUAL_NAMES: Final = ("model", "pipeline", "best_model", "champion", "classifier", "regressor", "final_model")
@@ -196,7 +200,7 @@ def _nothing(told: Mapping[str, ModelFile], folder: Folder) -> str:
     if told:
         found = ", ".join(f"{name} ({what.contains or what.format})" for name, what in told.items())
         return f"no model file, only {found}"
-    return "no model file"
+    return NOTHING_HERE
 
 
 def _settle_folder(

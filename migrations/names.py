@@ -46,6 +46,11 @@ _SHORT: Final = {
     "knearestneighbors": "kneighbors", "nb": "naivebayes", "gaussiannb": "naivebayes", "svc": "svm",
     "supportvectormachine": "svm", "supportvector": "svm", "mlp": "neuralnetwork", "et": "extratrees",
 }  # fmt: skip
+ALGORITHMS: Final = frozenset(_SHORT.values()) | {
+    "linearregression", "ridge", "lasso", "elasticnet", "adaboost", "histgradientboosting", "isolationforest",
+    "supportvectorclassifier", "stacking", "voting", "lstm", "gru", "prophet", "arima", "sarima",
+}  # fmt: skip
+"""What says of a name that a model is meant, where no file of it is here."""
 
 
 def plain(name: str) -> str:

@@ -10,8 +10,8 @@ _METRIC_WORD: Final = re.compile(
     r"|logloss|score|kappa|mcc|gini|ks|silhouette|brier|rate|error|sensitivity|specificity|contamination"
     r"|calinski|davies|dbcv|rmsle|wape|mase|medae|ndcg|jaccard|iou|dice|fpr|fnr|tpr|tnr|npv|ppv|map|ap"
     r"|acur[aá]cia|exactitude?|precis[aã]o|precisi[oó]n|précision|precisione|rappel|sensibili(dade?|té)"
-    r"|especifici(dade?)|genauigkeit|trefferquote|准确率|精确率|召回率|f1值|f1分数|точность|полнота|정확도|정밀도|재현율)"
-    r"($|[_\-. @])",
+    r"|especifici(dade?)|genauigkeit|trefferquote|准确率|精确率|召回率|f1值|f1分数|точность|полнота|정확도|정밀도|재현율"
+    r"|r²|r\^2|r[_\- ]?squared|explained[_ ]variance)($|[_\-. @(\[%])",
     re.IGNORECASE,
 )
 _NO_METRIC: Final = re.compile(

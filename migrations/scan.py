@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from migrations.copies import link_copies, listed_once, resolve_links
-from migrations.drafts import settle
+from migrations.drafts import NOTHING_HERE, settle
 from migrations.folder import Folder, list_folder
 from migrations.known_files import KnownFiles
 from migrations.layouts import Layout, Reading, layouts
@@ -33,6 +33,10 @@ SKIPPED: Final = frozenset(
         ".ipynb_checkpoints",
         ".cache",
         ".trash",
+        ".tox",
+        ".nox",
+        "site-packages",
+        "dist-packages",
     }
 )
 MAX_FOLDERS: Final = 200_000
@@ -91,6 +95,8 @@ class _Walk:
             reason = f"{path.name} was exported from MLflow by {MAKER}"
             self.unreadable.append(Unreadable(path.name, path, reason, ignored=True))
             return ()
+        if "pyvenv.cfg" in folder.files:
+            return ()
         if "meta.yaml" in folder.files and not {"MLmodel"} & set(folder.files):
             self.notes.append(f"{store_of(path)} is an MLflow file store: import it with `migrate store`")
             return ()
@@ -103,7 +109,8 @@ class _Walk:
 
     def read(self, folder: Folder) -> tuple[str, ...]:
         """Ask the layouts in turn; each sees what the ones before it, and registries elsewhere, left."""
-        folder = folder.without(frozenset(name for name, path in folder.files.items() if path in self.claimed))
+        taken = frozenset(name for name, path in folder.files.items() if path in self.claimed)
+        folder = folder.without(taken)
         listing = self._listing(folder)
         remembered = self.known.recall("folder", str(folder.path), listing) if listing else None
         if remembered is not None:
@@ -114,6 +121,8 @@ class _Walk:
             if reading is None:
                 continue
             models, unreadable = self._settled(reading, folder)
+            if taken:  # its model is listed already, as a record of a registry elsewhere
+                unreadable = [one for one in unreadable if one.path != folder.path or one.reason != NOTHING_HERE]
             links = [folder.path / name for name, kind in folder.others.items() if kind == "a link" and reading.whole]
             self._add(models, unreadable, reading.notes, links)
             if reading.whole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from migrations.drafts import PATH_KEYS, TYPE_KEYS, Draft, base_name
@@ -13,7 +14,7 @@ from migrations.layouts.neighbours import NEIGHBOURS, neighbours
 from migrations.layouts.staging_folder import not_read
 from migrations.metrics import read_metrics
 from migrations.model import ModelFile
-from migrations.names import MODEL_FOLDERS, POINTER, VERSION, family, stage_of
+from migrations.names import MODEL_FOLDERS, POINTER, SAYS_NOTHING, VERSION, family, stage_of
 from migrations.periods import period_of
 from migrations.record import DOCUMENTS, about
 from migrations.wording import class_to_type
@@ -100,6 +101,7 @@ def describes_one(folder: Folder, documents: tuple[str, ...]) -> bool:
     if places & ELSEWHERE or any(name.lower() in ROOTS for name in folder.folders):
         return False
     named = bool(stage_of(folder.path.name) or VERSION.fullmatch(folder.path.name) or period_of(folder.path.name))
+    named = named or (folder.path != folder.root and folder.path.parent.name.lower() in MODEL_FOLDERS)
     known = [name for name in documents if name in DOCUMENTS or (named and "meta" in name.lower())]
     return any(_speaks(folder, name, freely=named) for name in known)
 
@@ -180,6 +182,17 @@ def _name(folder: Folder, models: list[str]) -> str:
     if generic and here != folder.root and here.parent.name.lower() not in ROOTS | {""}:
         return f"{here.parent.name}/{here.name}"
     return here.name
+
+
+def called(folder: Folder, path: Path) -> str:
+    """Call a file after its folder where its own name only says that it is a model."""
+    stem = Path(path.stem).stem if path.suffix == ".dvc" else path.stem
+    if folder.path == folder.root or _is_root(folder):
+        return stem
+    if stem.lower() in SAYS_NOTHING and folder.model_count() <= 1:
+        return _name(folder, [path.name])
+    pointer = POINTER.fullmatch(stem) is not None and not stage_of(folder.path.name)
+    return f"{folder.path.name}/{stem}" if pointer else stem
 
 
 LAYOUT: Final = ModelFolder()

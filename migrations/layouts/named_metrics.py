@@ -11,7 +11,7 @@ from migrations.folder import Folder, list_folder
 from migrations.headline import headline
 from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
-from migrations.layouts.model_folder import describes_one
+from migrations.layouts.model_folder import called, describes_one
 from migrations.layouts.named_records import Found, Records, records_of
 from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
@@ -73,7 +73,8 @@ def _draft(folder: Folder, file: str, offers: list[_Offer]) -> Draft:
     differing = [offer.document for offer in others if read_metrics(offer.record).values != values]
     notes = [f"the numbers are those of {first.name} in {first.document}"]
     notes += [f"not taken: other numbers for it in {', '.join(differing)}"] if differing else []
-    return Draft(file.rpartition(".")[0], folder.files[file], (file,), record=first.record, notes=tuple(notes))
+    path = folder.files[file]
+    return Draft(called(folder, path), path, (file,), record=first.record, notes=tuple(notes))
 
 
 def _without_files(folder: Folder) -> Reading | None:

@@ -23,6 +23,7 @@ FILE_NAME: Final = re.compile(
     r"(registry|manifest|catalog|models_index|model_index|model_versions|versions$)", re.IGNORECASE
 )
 MAX_PARTS: Final = 8
+MOST_FOLDERS: Final = 200
 
 
 class RegistryFile:
@@ -63,14 +64,28 @@ class RegistryFile:
             else:
                 missing.append(_lost(folder, document, record, _why(record, document)))
         drafts = []
-        for path, held in claims.items():
+        bound = set()
+        for path, all_held in claims.items():
+            held = _of_this_folder(path, all_held)
+            missing += [_lost(folder, document, r, _why(r, document)) for r in all_held if r not in held]
+            if not held:
+                continue
             *older, newest = sorted(held, key=age)
             note = (f"{len(held)} records of {document} name {path.name}; only the newest can be about its bytes",)
+            bound.add(path)
             drafts.append(_draft(folder, finder.folders[path.parent], path, newest, note if older else ()))
             reason = f"{path.name} was overwritten by {newest.name}"
             missing += [_lost(folder, document, lost, reason) for lost in older]
-        used = {document, *(path.name for path in claims if path.parent == folder.path)}
+        used = {document, *(path.name for path in bound if path.parent == folder.path)}
         return Reading(tuple(drafts), frozenset(used), unreadable=tuple(missing))
+
+
+def _of_this_folder(path: Path, held: list[Record]) -> list[Record]:
+    """Return the records that can be about a file: where they name files in several folders, those of its own."""
+    above = {id(r): {"".join(_parts(recorded)[-2:-1]) for recorded in named_files(r.fields)} for r in held}
+    if len({frozenset(folders - {""}) for folders in above.values() if folders - {""}}) <= 1:
+        return held
+    return [record for record in held if above[id(record)] & {"", path.parent.name}]
 
 
 def _draft(folder: Folder, home: Folder, path: Path, record: Record, notes: tuple[str, ...]) -> Draft:
@@ -103,6 +118,16 @@ class _Finder:
             for base in ((), ("models",), ("versions",)):
                 if (found := self._in_folder([*base, *parts]) or self._by_stem([*base, *parts])) is not None:
                     return found
+        return self._below_any(record)
+
+    def _below_any(self, record: Record) -> Path | None:
+        """Return the model in the only folder that is called after a record, one level further down."""
+        names = dict.fromkeys(parts[-1] for parts in record.places())
+        for name in names:
+            places = [[above, name] for above in self.root.folders[:MOST_FOLDERS]]
+            found = [path for place in places if (here := self._down(place)) and (path := self._only(here))]
+            if len(found) == 1:
+                return found[0]
         return None
 
     def find(self, recorded: str) -> Path | None:
@@ -127,9 +152,13 @@ class _Finder:
         for start in range(len(parts)):
             here = self._down(parts[start:])
             if here is not None and here is not self.root:
-                models = [n for n, w in here.model_files().items() if w.role in {"model", "unknown", "pointer"}]
-                return here.files[models[0]] if len(models) == 1 else None
+                return self._only(here)
         return None
+
+    @staticmethod
+    def _only(here: Folder) -> Path | None:
+        models = [n for n, w in here.model_files().items() if w.role in {"model", "unknown", "pointer"}]
+        return here.files[models[0]] if len(models) == 1 else None
 
     def _by_stem(self, parts: list[str]) -> Path | None:
         here = self._down(parts[:-1])

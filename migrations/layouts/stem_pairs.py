@@ -12,7 +12,8 @@ from migrations.json_files import UnreadableJsonError
 from migrations.layouts.layout import Reading
 from migrations.layouts.neighbours import neighbours
 from migrations.metrics import read_metrics
-from migrations.names import MODEL_FOLDERS
+from migrations.model import Unreadable
+from migrations.names import ALGORITHMS, MODEL_FOLDERS, family
 
 _WORDS: Final = r"(metrics|metadata|meta|info|results|report|training_metadata)"
 _MODELS: Final = r"(model|classifier|regressor|clf|pipeline|estimator)"
@@ -38,7 +39,7 @@ class StemPairs:
         told = folder.model_files()
         models = [name for name, what in told.items() if what.role in {"model", "unknown", "pointer"}]
         if not models:
-            return None
+            return _without_files(folder) if folder.path.name.lower() in MODEL_FOLDERS and not told else None
         documents = _documents(folder)
         elsewhere = _elsewhere(folder) if folder.path.name.lower() in MODEL_FOLDERS else {}
         drafts, used = [], set()
@@ -57,6 +58,22 @@ class StemPairs:
             drafts.append(Draft(stem, folder.files[name], (name, *beside), own, held, notes=note))
             used |= {name, *beside, *own}
         return Reading(tuple(drafts), frozenset(used)) if drafts else None
+
+
+def _without_files(folder: Folder) -> Reading | None:
+    """List the models that have a document called after them and their algorithm, although no file of any is here."""
+    missing = []
+    for stem, names in _documents(folder).items():
+        for name in names:
+            try:
+                read = folder.document(name)
+            except UnreadableJsonError:
+                continue
+            metrics = read_metrics(read).values if isinstance(read, dict) and family(stem) in ALGORITHMS else {}
+            if metrics:
+                reason = f"no model file ({name} has its numbers)"
+                missing.append(Unreadable(stem, folder.path / name, reason, model_type=stem, metrics=metrics))
+    return Reading(used=frozenset(u.path.name for u in missing), unreadable=tuple(missing)) if missing else None
 
 
 def _documents(folder: Folder) -> dict[str, list[str]]:

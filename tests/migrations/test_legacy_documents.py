@@ -43,6 +43,7 @@ def test_a_report_among_the_metrics_gives_the_f1_that_they_lack():
         ({"churn_rate": 0.27, "positive_rate": 0.1, "dropoutRate": 0.2, "silhouette_sample_size": 4000}, {}, ""),
         ({"false_positive_rate": 0.1, "anomaly_rate": 0.2}, {"false_positive_rate": 0.1, "anomaly_rate": 0.2}, TOP),
         ({"cv_f1": "0.598 ± 0.015", "auc": "0.91 (+/- 0.02)"}, {"cv_f1": 0.598, "auc": 0.91}, TOP),
+        ({"R²": 0.8, "Accuracy(%)": 91, "R_squared": 0.7}, {"R²": 0.8, "Accuracy(%)": 91, "R_squared": 0.7}, TOP),
         ({"metricas": {"f1": 0.7, "k": 3}}, {"f1": 0.7, "k": 3.0}, "metricas"),
         ({"metrics": {"f1": 0.0}}, {"f1": 0.0}, "metrics"),
         ({"metrics": "none yet"}, {}, ""),

@@ -150,3 +150,82 @@ def test_metrics_under_the_words_of_other_languages_are_read(put, forest):
         {"modelos/modelo.pkl": forest, "modelos/metricas.json": {"acurácia": "0,905", "precisão": 0.8, "idade": 3}}
     )
     assert named(found) == {"modelo": {"acurácia": 0.905, "precisão": 0.8}}
+
+
+def test_a_model_whose_own_table_has_one_row_is_called_after_its_folder(put, forest):
+    found = put(
+        {"models/random_forest/model.pkl": forest, "models/random_forest/metrics.csv": "model_name,f1\nForest,0.6\n"}
+    )
+    assert named(found) == {"random_forest": {"f1": 0.6}}
+    found = put({"models/random_forest/metrics.csv": "model_name,f1\nRandom Forest,0.7\n"})
+    assert named(found) == {"random_forest": {"f1": 0.7}}
+
+
+def test_documents_about_algorithms_without_any_file_are_listed_with_their_numbers(put):
+    found = put({"models/random_forest_metrics.json": {"f1": 0.6}, "models/xgb_metrics.json": {"f1": 0.7},
+                 "models/cv_metrics.json": {"f1": 0.5}})  # fmt: skip
+    assert {entry.name: dict(entry.metrics) for entry in found.unreadable} == {
+        "random_forest": {"f1": 0.6}, "xgb": {"f1": 0.7},
+    }  # fmt: skip
+    assert all("no model file" in entry.reason for entry in found.unreadable)
+
+
+def test_a_folder_below_models_with_test_scores_only_is_a_model_whose_file_is_missing(put):
+    found = put({"models/lightgbm/metrics.json": {"validation": {"f1": 0.63}, "test": {"f1": 0.6}},
+                 "reports/lightgbm/metrics.json": {"validation": {"f1": 0.63}, "test": {"f1": 0.6}}})  # fmt: skip
+    assert [(entry.name, entry.reason, dict(entry.metrics)) for entry in found.unreadable] == [
+        ("lightgbm", "no model file", {"f1": 0.6})
+    ]
+
+
+def test_a_text_about_the_only_model_is_read(put, forest):
+    found = put({"models/churn.pkl": forest, "models/model_info.txt": "best_model=RandomForest\ntest_roc_auc=0.8451\n"})
+    assert named(found) == {"churn": {"test_roc_auc": 0.8451}}
+
+
+def test_records_that_name_files_in_several_folders_are_not_bound_to_one_of_that_name(put, forest):
+    registry = {"versions": [
+        {"version_id": f"v{n}", "created_at": f"2025-04-2{n}", "metrics": {"r2": n / 10}, "pipeline_path": f"models/v{n}/pipe.joblib"}
+        for n in (1, 2)
+    ]}  # fmt: skip
+    found = put({"models/pipe.joblib": forest, "models/model_registry.json": registry})
+    assert named(found) == {"pipe": {}}
+    assert {entry.name: entry.reason for entry in found.unreadable} == dict.fromkeys(
+        ("v1", "v2"), "no model file (pipe.joblib is not in the folder)"
+    )
+
+
+def test_a_record_finds_the_only_folder_called_after_it_one_level_further_down(put, forest, estimators):
+    ids = [f"churn_forest_20250917_02153{n}" for n in (4, 5)]
+    registry = {
+        "models": {i: {"model_id": i, "timestamp": "2025-09-17T02:15:34Z", "test_metrics": {"f1": 0.6}} for i in ids}
+    }
+    files = {"models/model_registry.json": registry}
+    for i, model in zip(ids, (forest, estimators[0]), strict=True):
+        files |= {
+            f"models/experiments/{i}/model.joblib": model,
+            f"models/experiments/{i}/metadata.json": {"model_id": i},
+        }
+    found = put(files)
+    assert named(found) == {key: {"f1": 0.6} for key in ids}
+    assert not found.unreadable
+    again = put({f"models/archive/{ids[0]}/model.joblib": estimators[1]})
+    assert "no model file (model_registry.json names none)" in {entry.reason for entry in again.unreadable}
+
+
+def test_a_registry_names_the_file_under_artifact(put):
+    registry = {
+        "models": [
+            {"model": "ridge", "artifact": "models/uplift.joblib", "trained_at": "2026-07-18", "metrics": {"r2": 1}}
+        ]
+    }
+    assert {entry.name: entry.reason for entry in put({"models/model_registry.json": registry}).unreadable} == {
+        "uplift": "no model file (uplift.joblib is not in the folder)"
+    }
+
+
+def test_an_environment_of_packages_is_not_a_store_whatever_it_is_called(put, forest):
+    found = put({"models/a.pkl": forest, "myenv/pyvenv.cfg": "home = /usr", "myenv/lib/x/tests/data/b.pkl": forest,
+                 "lib/python3.10/site-packages/joblib/test/c.pkl": forest})  # fmt: skip
+    assert named(found) == {"a": {}}
+    assert not found.unreadable
