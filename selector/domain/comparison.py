@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from selector.domain.outcomes import Outcome
 
@@ -112,7 +112,7 @@ def rows_needed(comparison: Comparison, rows: int, alpha: float, k: float, power
     """
     if comparison.lead <= 0.0 or not 0.0 < comparison.se < math.inf:
         return None
-    z = -float(special.ndtri(alpha / k)) + float(special.ndtri(power))
+    z = -float(scipy.special.ndtri(alpha / k)) + float(scipy.special.ndtri(power))
     return math.ceil((z * comparison.se / comparison.lead) ** 2 * rows)
 
 
@@ -147,14 +147,14 @@ def student_tail(t: float, degrees: float) -> float:
     """Return P(T > t) for Student's t; with no degrees of freedom left, the limit 1/2."""
     if degrees <= 0.0:
         return 0.5
-    return float(special.stdtr(degrees, -t))
+    return float(scipy.special.stdtr(degrees, -t))
 
 
 def student_quantile(level: float, degrees: float, *, tail: float | None = None) -> float:
     """Return the quantile of Student's t at `level`; `tail` = 1 - level keeps digits where that is tiny."""
     if degrees <= 0.0:
         return math.inf
-    return -float(special.stdtrit(degrees, 1.0 - level if tail is None else tail))
+    return -float(scipy.special.stdtrit(degrees, 1.0 - level if tail is None else tail))
 
 
 def _spread(sums: Floats, rows: int) -> tuple[float, float]:

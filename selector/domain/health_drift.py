@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 MOST_BINS = 10
 MOST_VALUES = 20
@@ -91,7 +91,7 @@ def drift(
         now = _counts(one, columns[one.name])
         n = int(now.sum())
         used = sum(count > 0 for count in one.counts)
-        quantile = float(special.chdtri(max(used - 1, 1), 1.0 / (false_alarm_every * len(shared))))
+        quantile = float(scipy.special.chdtri(max(used - 1, 1), 1.0 / (false_alarm_every * len(shared))))
         limit = max(quantile * (1.0 / n + 1.0 / one.rows), PRACTICAL_FLOOR)
         found.append(Drift(one.name, psi(np.array(one.counts, dtype=np.float64), now), limit, n))
     return tuple(sorted(found, key=lambda d: (d.limit - d.psi, d.name)))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from scipy import special
+import scipy
 
 from selector.domain.health_evidence import as_share
 from selector.domain.health_watch import Kind
@@ -61,7 +61,7 @@ def plain_rule(kind: Kind, floor: float, at: float, rows: int, in_a_row: int, *,
         below = _binomial_below(limit * rows, rows, share)
     elif error > 0.0:
         away = (floor - at) / error * (-1.0 if kind == "lower" else 1.0)
-        below = float(special.ndtr(away))
+        below = float(scipy.special.ndtr(away))
     else:
         worse = at > floor if kind == "lower" else at < floor
         below = 1.0 if worse else 0.0
@@ -84,7 +84,7 @@ def _binomial_below(limit: float, n: int, share: float) -> float:
     most = math.ceil(limit - 1e-9) - 1
     if most < 0:
         return 0.0
-    return float(special.bdtr(most, n, share)) if most < n else 1.0
+    return float(scipy.special.bdtr(most, n, share)) if most < n else 1.0
 
 
 def _run_of(p: float, k: int) -> float:

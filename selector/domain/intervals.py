@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from selector.domain.comparison import group_sums
 from selector.domain.metric import Metric
@@ -39,7 +39,7 @@ def interval(
         method: "wilson" or "exact".
 
     """
-    z = -float(special.ndtri((1.0 - confidence) / 2.0)) if z is None else z
+    z = -float(scipy.special.ndtri((1.0 - confidence) / 2.0)) if z is None else z
     if outcome.hits is not None and outcome.relevant and groups is None:
         pick = wilson if method == "wilson" else exact
         low, high = pick(outcome.hits, outcome.relevant, z)
@@ -69,9 +69,9 @@ def wilson(hits: int, of: int, z: float) -> tuple[float, float]:
 
 def exact(hits: int, of: int, z: float) -> tuple[float, float]:
     """Return Clopper and Pearson's interval of a share, at the two-sided level of `z`."""
-    tail = float(special.ndtr(-z))
-    low = 0.0 if hits == 0 else float(special.betaincinv(hits, of - hits + 1, tail))
-    high = 1.0 if hits == of else float(special.betainccinv(hits + 1, of - hits, tail))
+    tail = float(scipy.special.ndtr(-z))
+    low = 0.0 if hits == 0 else float(scipy.special.betaincinv(hits, of - hits + 1, tail))
+    high = 1.0 if hits == of else float(scipy.special.betainccinv(hits + 1, of - hits, tail))
     return low, high
 
 

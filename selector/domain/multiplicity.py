@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from selector.domain.comparison import compare, group_sums, oriented
 from selector.domain.outcomes import Outcome
@@ -191,7 +191,7 @@ class Family:
         low, high = _critical(alpha), _critical(alpha / max(self.size, 1))
         while high - low > 1e-6:  # noqa: PLR2004 - far below what the draws resolve
             middle = (low + high) / 2.0
-            if self.effective_count(middle) * float(special.ndtr(-middle)) > alpha:
+            if self.effective_count(middle) * float(scipy.special.ndtr(-middle)) > alpha:
                 low = middle
             else:
                 high = middle
@@ -202,9 +202,9 @@ class Family:
         if self.size < 2:  # noqa: PLR2004 - one test needs no correction
             return 1.0
         z = min(max(z, -_FARTHEST), _FARTHEST)
-        tail = float(special.ndtr(-z))
+        tail = float(scipy.special.ndtr(-z))
         rows = np.arange(len(self._chosen))
-        exceeding = np.maximum(-special.ndtri(np.maximum(self._uniform * tail, np.finfo(np.float64).tiny)), z)
+        exceeding = np.maximum(-scipy.special.ndtri(np.maximum(self._uniform * tail, np.finfo(np.float64).tiny)), z)
         shift = exceeding - self._free[rows, self._chosen]
         above = (self._free + self._pull * shift[:, np.newaxis]) > z - 1e-9
         above[rows, self._chosen] = True
@@ -221,7 +221,7 @@ def _normal_draws(covariance: Floats, seed: int, draws: int) -> Floats:
 
 
 def _critical(tail: float) -> float:
-    return min(max(-float(special.ndtri(tail)), -_FARTHEST), _FARTHEST)
+    return min(max(-float(scipy.special.ndtri(tail)), -_FARTHEST), _FARTHEST)
 
 
 def _covariance(outcomes: Sequence[Outcome], reference: Outcome | None, groups: Groups) -> Floats:

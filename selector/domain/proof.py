@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from scipy.stats import norm
+import scipy
 
 from selector.domain.comparison import compare, needed_lead
 from selector.domain.gates import GateResult, at_least, at_most
@@ -47,7 +47,7 @@ def examined(ranking: Ranking, snapshot: Snapshot, policy: Policy) -> tuple[Rank
     refused = len(snapshot.refused - {o.digest for o in (*outcomes, *scored)})
     unscored = sum(unscored_tries(s) for s in ranking if s.eligible and not s.champion)
     others = refused + unscored
-    typical = family.effective_count(float(norm.isf(alpha / (len(outcomes) + len(scored) + others))))
+    typical = family.effective_count(float(-scipy.special.ndtri(alpha / (len(outcomes) + len(scored) + others))))
     luck = Luck(
         judged=len(outcomes),
         effective=typical + unscored,
@@ -78,7 +78,7 @@ class _PairedTest:
         versus = compare(standing.outcome, self.champion, groups=self.truth.groups)
         count = self.luck.count
         if versus.lead > 0 and versus.p <= alpha:  # only here does the exact tail decide anything
-            z = float(norm.isf(max(versus.p, 1e-300)))
+            z = float(-scipy.special.ndtri(max(versus.p, 1e-300)))
             count = max(1.0, self.family.effective_count(z) + self.others)
         adjusted = min(1.0, versus.p * count)
         found = _lead_gates(versus.lead, adjusted, versus.n_eff, self.policy)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import special
+import scipy
 
 from selector.domain.intervals import wilson
 from selector.domain.metric import Metric
@@ -52,7 +52,7 @@ def unpaired(challenger: Table, incumbent: Table, metric: Metric, confidence: fl
         None where a table does not tell the metric.
 
     """
-    z = -float(special.ndtri((1.0 - confidence) / k))
+    z = -float(scipy.special.ndtri((1.0 - confidence) / k))
     new, old = limits(challenger, metric, z), limits(incumbent, metric, z)
     if new is None or old is None:
         return None
