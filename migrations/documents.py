@@ -23,11 +23,13 @@ MAX_ROWS: Final = 1000
 MAX_COLUMNS: Final = 500
 _ABOUT: Final = re.compile(
     r"metri[ckq]|métri|compar|result|leaderboard|score|performance|evalua|summary|benchmark|metada|report|ergebnis|bericht"
-    r"|vergleich|relat[oó]rio|avalia|rapport|auswert|informe|resumen|resumo|(model|training)_?info",
+    r"|vergleich|relat[oó]rio|avalia|rapport|auswert|informe|resumen|resumo|(model|training)_?info|^model$",
     re.IGNORECASE,
 )
 MAX_LINE: Final = 500
 _PAIR: Final = re.compile(r"[\s\-*•]*([A-Za-z][\w \-.()@]{0,60}?)\s*[:=]\s*([+-]?[\d.,]+\s*%?)\s*")
+_FACT: Final = re.compile(r"([a-z][a-z0-9]*(?:_[a-z0-9]+)+)\s*[:=]\s*(\S.{0,200}?)\s*")
+"""`model_type: LogisticRegression`: a key as programs write it, and a text."""
 _AVERAGE_LINE: Final = re.compile(r"\s*(macro|weighted|micro) avg((?:\s+\d\.\d+){3})\s+\d+\s*")
 _NAMES: Final = frozenset({"metric", "metrics", "name", "measure", "key", "score", ""})
 _VALUES: Final = frozenset({"value", "score", "test", "result", "0"})
@@ -89,7 +91,7 @@ def _table(text: str) -> Any:
 
 
 def _lines(text: str) -> dict[str, Any]:
-    """Read `F1 Score: 0.61` line by line, and what scikit-learn's classification_report prints."""
+    """Read `F1 Score: 0.61` and `model_type: svm` line by line, and scikit-learn's printed classification report."""
     found: dict[str, Any] = {}
     for line in text.splitlines()[:MAX_ROWS]:
         if len(line) > MAX_LINE:
@@ -99,6 +101,8 @@ def _lines(text: str) -> dict[str, Any]:
             found.setdefault(f"{average[1]} avg", scores)
         elif (pair := _PAIR.fullmatch(line)) and (value := text_number(pair[2])) is not None:
             found.setdefault(pair[1].strip(), value)
+        elif fact := _FACT.fullmatch(line):
+            found.setdefault(fact[1], fact[2])
     return found
 
 

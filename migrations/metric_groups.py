@@ -39,7 +39,7 @@ MAX_GROUPS: Final = 2000
 MAX_DEPTH: Final = 4
 _ELSEWHERE: Final = re.compile(
     r"param|config|threshold|drift|baseline|previous|history|importance|feature|train|schema|sample|support|confusion"
-    r"|environment|versions?$|folds?$|per_class|by_class|data",
+    r"|environment|versions?$|folds?$|per_class|by_class|(?<!meta)data",
     re.IGNORECASE,
 )
 _POSITIVE: Final = frozenset({"1", "1.0", "True", "true", "Yes", "yes", "churn", "Churn"})

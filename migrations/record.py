@@ -22,6 +22,8 @@ _ABOUT: Final = re.compile(
     r"|ergebnisse|bericht|m[eé]triques|r[eé]sultats|rapport)([_\-](del?[_\-])?(modelo|modele|modell))?([_\-](v?\d[\w.\-]*|[0-9a-f]{6,64}))?",
     re.IGNORECASE,
 )
+_OWN: Final = frozenset({"run", "model"})
+"""What Sacred and BentoML call what they record of a run or a model."""
 _PARAM_GROUPS: Final = frozenset({"hyperparameters", "params", "parameters", "best_params", "model_params"})
 
 
@@ -33,7 +35,8 @@ def about(folder: Folder) -> tuple[str, ...]:
     """Return the documents of a folder that may be about its one model, the one that counts most first."""
     names = folder.document_names()
     exact = [name for name in DOCUMENTS if name in names]
-    others = [name for name in names if name not in exact and _ABOUT.fullmatch(name.rpartition(".")[0])]
+    stems = {name: name.rpartition(".")[0] for name in names if name not in exact}
+    others = [name for name, stem in stems.items() if _ABOUT.fullmatch(stem) or stem in _OWN]
     return (*exact, *sorted(others, key=_weight))
 
 
@@ -91,6 +94,8 @@ def _said(name: str, folder: Folder, names: Sequence[str]) -> dict[str, Any] | s
         )
     if not isinstance(read, dict):
         return f"{name} is a JSON {type(read).__name__}, not an object"
+    if read and all(isinstance(value, dict) and value.keys() >= {"steps", "values"} for value in read.values()):
+        return {key: value["values"][-1] for key, value in read.items() if value["values"]}  # as Sacred logs a course
     if PARAMS_FILE.fullmatch(name.rpartition(".")[0]) and not _PARAM_GROUPS & read.keys():
         return {"hyperparameters": _flat(read)}
     return read

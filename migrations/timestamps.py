@@ -11,13 +11,14 @@ from migrations.periods import Period
 
 CREATED_KEYS: Final = (
     "registered_at", "registered_at_utc", "created_at", "created_at_utc", "created_timestamp", "creation_timestamp",
-    "created_date", "saved_at", "saved_at_utc", "timestamp", "timestamp_utc",
-    "creation_date", "date_saved", "created_on", "recorded_at", "promotion_timestamp", "promoted_at",
-    "training_timestamp", "trained_at", "training_date", "train_date", "trained_on", "trained_at_utc", "training_time",
-    "training_completed_at", "last_updated", "last_update", "date", "datetime", "created", "run_date", "generated_at",
-    "generated_at_utc", "evaluated_at", "exported_at", "deployed_at", "updated_at", "fecha_creacion", "fecha",
-    "fecha_entrenamiento", "entrenado_en", "data_criacao", "data_treino", "data_treinamento", "treinado_em",
-    "erstellt_am", "trainiert_am", "date_creation", "date_entrainement", "创建时间", "训练时间", "utc_time_created",
+    "created_date", "saved_at", "saved_at_utc", "timestamp", "timestamp_utc", "creation_date", "date_saved",
+    "created_on", "recorded_at", "promotion_timestamp", "promoted_at", "training_timestamp", "trained_at",
+    "training_date", "train_date", "trained_on", "trained_at_utc", "training_time", "training_completed_at",
+    "last_updated", "last_update", "date", "datetime", "created", "run_date", "generated_at", "generated_at_utc",
+    "evaluated_at", "exported_at", "deployed_at", "deployment_timestamp", "updated_at", "creation_time",
+    "stop_time", "end_time", "fecha_creacion", "fecha", "fecha_entrenamiento", "entrenado_en", "data_criacao",
+    "data_treino", "data_treinamento", "treinado_em", "erstellt_am", "trainiert_am", "date_creation",
+    "date_entrainement", "创建时间", "训练时间", "utc_time_created",
 )  # fmt: skip
 STARTED_KEYS: Final = ("training_timestamp", "trained_at", "training_date", "train_date")
 _SPELLINGS: Final = (
@@ -27,6 +28,11 @@ _SPELLINGS: Final = (
 )  # fmt: skip
 """Other ways of writing a time of which only one order of day and month is possible."""
 _STAMP: Final = re.compile(r"(?<!\d)(\d{8})[_\-T](\d{6})(?!\d)")
+_DASHED_STAMP: Final = re.compile(
+    r"(?<!\d)(\d{4}-\d{2}-\d{2})[_\-T/ ](\d{2})[\-.:_](\d{2})[\-.:_](\d{2})(\.\d+Z)?(?!\d)"
+)
+_ZONED: Final = re.compile(r"\d\.\d+Z")
+_NO_ZONE: Final = ", which has no zone; read as {}"
 _EPOCH_SECONDS: Final = (631_152_000, 4_102_444_800)  # 1990 to 2100
 
 
@@ -97,6 +103,11 @@ def stamp_in_name(name: str, timezone: tzinfo = UTC) -> datetime | None:
         read = parse_time(f"{found[1]}T{found[2]}", timezone)
         if read:
             return read[0]
+    for found in _DASHED_STAMP.finditer(name):
+        day, hour, minute, second, fraction = found.groups()
+        read = parse_time(f"{day}T{hour}:{minute}:{second}{fraction or ''}", timezone)
+        if read:
+            return read[0]
     return None
 
 
@@ -132,11 +143,11 @@ def _created(
     for key, value in recorded_times(document).items():
         read = parse_time(value, timezone)
         if read:
-            zone = f", which has no zone; read as {timezone}" if read[1] else ""
+            zone = _NO_ZONE.format(timezone) if read[1] else ""
             return read[0], (f"the time is from {key}{zone}",)
     stamp = stamp_in_name(name, timezone)
     if stamp:
-        return stamp, (f"the time is from the name, which has no zone; read as {timezone}",)
+        return stamp, (f"the time is from the name{'' if _ZONED.search(name) else _NO_ZONE.format(timezone)}",)
     when = datetime.fromtimestamp(modified, UTC)
     if period is not None:
         return period.place(when, timezone)

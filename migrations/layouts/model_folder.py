@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -24,10 +25,13 @@ MODEL_KEYS: Final = frozenset(
      "performance_metrics", "performance", "hyperparameters", "f1", "f1_score", "accuracy", "test_metrics",
      "winner_model", "best_model", "model_params", "feature_columns"}
 )  # fmt: skip
-ROOTS: Final = MODEL_FOLDERS | {"outputs"}
+ROOTS: Final = MODEL_FOLDERS | {"outputs", "deployment"}
 ELSEWHERE: Final = frozenset(
     {*NEIGHBOURS, "eval", "docs", "config", "configs", "data", "tests"} - {"artifacts", "outputs"}
 )
+KNOWN: Final = frozenset({*DOCUMENTS, "run.json"})
+_MOMENT: Final = re.compile(r"(\d{4}-\d{2}-\d{2}[T_ ])?\d{2}[\-.]\d{2}[\-.]\d{2}(\.\d+Z?)?")
+"""A folder called after the time of a run alone: `2025-01-02/12-34-56`, `model.pickle/2025-01-02T03.04.05.678Z`."""
 BEST_KEYS: Final = ("best_model", "best_model_name", "selected_model", "champion", "winner", "best")
 
 
@@ -40,7 +44,7 @@ class ModelFolder:
         """Claim a folder where a document and one model, or a document that speaks of a model, lie together."""
         told = folder.model_files()
         models = [name for name, what in told.items() if what.role in {"model", "unknown", "pointer"}]
-        documents = tuple(name for name in about(folder) if name in DOCUMENTS or _speaks(folder, name))
+        documents = tuple(name for name in about(folder) if name in KNOWN or _speaks(folder, name))
         named = bool(stage_of(folder.path.name)) or VERSION.fullmatch(folder.path.name) is not None
         count = max(len(models), folder.model_count())
         if count > 1 and documents and not named and len(models) == count and _one_model(folder, models):
@@ -98,7 +102,11 @@ def _with_copies(
 def describes_one(folder: Folder, documents: tuple[str, ...]) -> bool:
     """Return whether documents without a model describe one that should be here, rather than one that is elsewhere."""
     places = {folder.path.name.lower(), folder.path.parent.name.lower() if folder.path != folder.root else ""}
-    if places & ELSEWHERE or any(name.lower() in ROOTS for name in folder.folders):
+    if (
+        places & ELSEWHERE
+        or folder.path.parent.suffix in {".json", ".csv", ".yaml", ".yml"}
+        or any(name.lower() in ROOTS for name in folder.folders)
+    ):
         return False
     named = bool(stage_of(folder.path.name) or VERSION.fullmatch(folder.path.name) or period_of(folder.path.name))
     named = named or (folder.path != folder.root and folder.path.parent.name.lower() in MODEL_FOLDERS)
@@ -178,10 +186,13 @@ def _name(folder: Folder, models: list[str]) -> str:
     here = folder.path
     if _is_root(folder):
         return models[0].partition(".")[0] if models else here.name
-    generic = stage_of(here.name) or VERSION.fullmatch(here.name)
-    if generic and here != folder.root and here.parent.name.lower() not in ROOTS | {""}:
-        return f"{here.parent.name}/{here.name}"
-    return here.name
+    generic = stage_of(here.name) or VERSION.fullmatch(here.name) or _MOMENT.fullmatch(here.name)
+    if not generic or here == folder.root or here.parent.name.lower() in ROOTS | {""}:
+        return here.name
+    above = here.parent
+    if _MOMENT.fullmatch(above.name) and above != folder.root:
+        return f"{above.parent.name}/{above.name}/{here.name}"
+    return f"{above.name}/{here.name}"
 
 
 def called(folder: Folder, path: Path) -> str:
@@ -189,7 +200,8 @@ def called(folder: Folder, path: Path) -> str:
     stem = Path(path.stem).stem if path.suffix == ".dvc" else path.stem
     if folder.path == folder.root or _is_root(folder):
         return stem
-    if stem.lower() in SAYS_NOTHING and folder.model_count() <= 1:
+    generic = stem.lower() in SAYS_NOTHING or _MOMENT.fullmatch(folder.path.name)
+    if generic and folder.model_count() <= 1:
         return _name(folder, [path.name])
     pointer = POINTER.fullmatch(stem) is not None and not stage_of(folder.path.name)
     return f"{folder.path.name}/{stem}" if pointer else stem

@@ -44,6 +44,8 @@ def test_a_report_among_the_metrics_gives_the_f1_that_they_lack():
         ({"false_positive_rate": 0.1, "anomaly_rate": 0.2}, {"false_positive_rate": 0.1, "anomaly_rate": 0.2}, TOP),
         ({"cv_f1": "0.598 ± 0.015", "auc": "0.91 (+/- 0.02)"}, {"cv_f1": 0.598, "auc": 0.91}, TOP),
         ({"R²": 0.8, "Accuracy(%)": 91, "R_squared": 0.7}, {"R²": 0.8, "Accuracy(%)": 91, "R_squared": 0.7}, TOP),
+        ({"name": "a", "metadata": {"f1": 0.8, "rows": 9}}, {"f1": 0.8, "rows": 9.0}, "metadata"),
+        ({"f1": 0.7, "metadata": {"error_rate": 0.1}}, {"f1": 0.7}, TOP),
         ({"metricas": {"f1": 0.7, "k": 3}}, {"f1": 0.7, "k": 3.0}, "metricas"),
         ({"metrics": {"f1": 0.0}}, {"f1": 0.0}, "metrics"),
         ({"metrics": "none yet"}, {}, ""),
@@ -157,6 +159,24 @@ def test_a_time_without_a_zone_is_read_in_the_given_zone():
 @pytest.mark.parametrize("key", ["createdAt", "Created At", "created-at", "CREATED_AT", "fecha", "训练时间"])
 def test_the_key_of_a_time_may_be_spelled_in_any_way(key):
     assert read_times({key: "2025-08-20T12:30:45Z"}, "model", 0)[1] == NOON
+
+
+@pytest.mark.parametrize(
+    ("name", "zoned"),
+    [
+        ("rf_2025-08-20_12-30-45", False), ("2025-08-20/12-30-45", False), ("rf.2025-08-20T12.30.45.000Z", True),
+        ("rf 2025-08-20 12:30:45", False),
+    ],
+)  # fmt: skip
+def test_stamps_with_dashes_are_found_and_their_zone_is_kept(name, zoned):
+    moved = NOON if zoned else NOON - timedelta(hours=5, minutes=30)
+    assert stamp_in_name(name) == NOON
+    assert read_times({}, name, 0, ZoneInfo("Asia/Kolkata"))[1] == moved
+
+
+def test_a_day_and_a_number_are_no_stamp():
+    assert stamp_in_name("rf_2025-08-20_12-30") is None
+    assert stamp_in_name("rf_2025-08-20_99-99-99") is None
 
 
 def test_the_stamp_in_a_name_is_found():

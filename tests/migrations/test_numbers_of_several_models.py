@@ -183,6 +183,13 @@ def test_a_text_about_the_only_model_is_read(put, forest):
     assert named(found) == {"churn": {"test_roc_auc": 0.8451}}
 
 
+def test_facts_in_a_text_are_read_as_those_of_a_document(put, forest):
+    text = "deployment_timestamp: 2025-08-21T05:16:52\nmodel_type: LogisticRegression\nmodel_version: 4\n\nNote: fine\n"
+    model = put({"deployment/churn_deployed.pkl": forest, "deployment/model_info.txt": text}).models[0]
+    assert (model.name, model.model_type) == ("churn_deployed", "LogisticRegression")
+    assert f"{model.created_at:%Y-%m-%d %H:%M:%S}" == "2025-08-21 05:16:52"
+
+
 def test_records_that_name_files_in_several_folders_are_not_bound_to_one_of_that_name(put, forest):
     registry = {"versions": [
         {"version_id": f"v{n}", "created_at": f"2025-04-2{n}", "metrics": {"r2": n / 10}, "pipeline_path": f"models/v{n}/pipe.joblib"}
