@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 ROW_NAMES: Final = (
@@ -58,12 +59,14 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
+@lru_cache(maxsize=4096)
 def reduced(name: str) -> str:
     """Reduce a name to what its spellings share: `Random Forest`, `random_forest_model`, `RandomForestClassifier`."""
     short = plain(name)
     return _BEGINNING.sub("", _ENDING.sub("", short) or short)
 
 
+@lru_cache(maxsize=4096)
 def family(name: str) -> str:
     """Reduce a name further, to its algorithm: `rf` and `RandomForestClassifier` are both randomforest."""
     short = reduced(name)

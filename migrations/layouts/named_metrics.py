@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -40,6 +41,37 @@ class _Offer:
     def rank(self) -> tuple[int, bool]:
         """The surest first, then what has an F1; an earlier document wins among equals."""
         return self.how, headline(read_metrics(self.record).values) is None
+
+
+class _Models:
+    """What the model files of a folder are called, and of which algorithms they are; worked out once for all documents.
+
+    Attributes:
+        keys: the reduced name of each file.
+        alone: there is one model, in one or several formats.
+
+    """
+
+    def __init__(self, folder: Folder, keys: Mapping[str, str]) -> None:
+        self.keys = keys
+        self.alone = len(set(keys.values())) == 1
+        self._families = Counter(family(key) for key in set(keys.values()))
+        told = folder.model_files().items()
+        self._kinds = {name: family(class_to_type(what.model_class)) for name, what in told if what.model_class}
+        stems = {(kind, name.partition(".")[0]) for name, kind in self._kinds.items()}
+        self._of_kind = Counter(kind for kind, _ in stems)
+
+    def of_family(self, records: Records, wanted: str) -> Found | None:
+        """Return the only record of the algorithm that only one of the files is called after: rf, Random Forest."""
+        return records.only(family(wanted)) if self._families[family(wanted)] <= 1 else None
+
+    def of_class(self, records: Records, file: str) -> Found | None:
+        """Return the only record of the class in the bytes, where no other model of the folder is of this class.
+
+        Variants of the algorithm among the records (LightGBM, LightGBM (Tuned)) leave open which one the bytes are.
+        """
+        kind = self._kinds.get(file, "")
+        return records.only(kind) if kind and self._of_kind[kind] == 1 and records.variants(kind) == 1 else None
 
 
 class NamedMetrics:
@@ -104,7 +136,8 @@ def _records(home: Folder, document: str) -> Records | None:
 def _offers(home: Folder, folder: Folder, models: Mapping[str, str]) -> dict[str, list[_Offer]]:
     """Return for each model what the documents of a folder have about it."""
     offers: dict[str, list[_Offer]] = {}
-    alone = len(set(models.values())) == 1 and home is folder
+    known = _Models(folder, models)
+    alone = known.alone and home is folder
     described = alone and any((r := _records(home, name)) is not None and r.own.values for name in about(home))
     for document in home.document_names() if models else ():
         records = _records(home, document)
@@ -112,8 +145,8 @@ def _offers(home: Folder, folder: Folder, models: Mapping[str, str]) -> dict[str
             continue
         where = document if home is folder else f"{home.path.name}/{document}"
         shared = _shared(home, document)
-        for file, key in models.items():
-            for how, (name, record) in _matches(records, models, folder, file, key, alone=alone):
+        for file in models:
+            for how, (name, record) in _matches(records, known, file, alone=alone):
                 if how == BY_CLASS and (described or records.own.values):
                     continue
                 if how == AS_BEST and _fuller(records, record):
@@ -128,17 +161,16 @@ def _shared(home: Folder, document: str) -> Mapping[str, Any]:
     return recorded_times(whole) if isinstance(whole, dict) else {}
 
 
-def _matches(
-    records: Records, models: Mapping[str, str], folder: Folder, file: str, key: str, *, alone: bool
-) -> Iterator[tuple[int, Found]]:
+def _matches(records: Records, models: _Models, file: str, *, alone: bool) -> Iterator[tuple[int, Found]]:
     """Yield the records that may be about a file, the surest first."""
+    key = models.keys[file]
     best = records.best if (alone or key in BEST_STEMS) and key not in records.named else ""
     found = (
         (BY_NAME, records.named.get(key)),
         (BY_WORDS, records.of_words(file.partition(".")[0])),
-        (AS_BEST, records.named.get(best) or (_same_family(records, models, best) if best else None)),
-        (BY_FAMILY, None if best else _same_family(records, models, key)),
-        (BY_CLASS, _same_class(records, folder, file)),
+        (AS_BEST, records.named.get(best) or (models.of_family(records, best) if best else None)),
+        (BY_FAMILY, None if best else models.of_family(records, key)),
+        (BY_CLASS, models.of_class(records, file)),
     )
     return ((how, record) for how, record in found if record is not None)
 
@@ -161,12 +193,12 @@ def _under_its_folder(folder: Folder, models: Mapping[str, str]) -> Iterator[Dra
         above = list_folder(here.parent, folder.root, folder.known)
     except OSError:
         return
-    kinds = {name: reduced(name) for name in above.folders}
+    folders = _Models(above, {name: reduced(name) for name in above.folders})
     for home in (above, *(neighbours(above) if above.path.name.lower() in MODEL_FOLDERS else ())):
         for document in home.document_names():
             records = _records(home, document)
             found = records and (
-                records.named.get(reduced(here.name)) or _same_family(records, kinds, reduced(here.name))
+                records.named.get(reduced(here.name)) or folders.of_family(records, reduced(here.name))
             )
             if found:
                 note = (f"the numbers are those of {found[0]} in {home.path.name}/{document}",)
@@ -179,27 +211,6 @@ def _under_its_folder(folder: Folder, models: Mapping[str, str]) -> Iterator[Dra
 def _speaks(folder: Folder, document: str) -> bool:
     records = _records(folder, document)
     return records is None or bool(records.own.values or records.named)
-
-
-def _same_family(records: Records, models: Mapping[str, str], wanted: str) -> Found | None:
-    """Return the only record of the algorithm that only this one of the files is called after: rf, Random Forest."""
-    if len({key for key in models.values() if family(key) == family(wanted)}) > 1:
-        return None
-    found = [record for key, record in records.named.items() if family(key) == family(wanted)]
-    return found[0] if len(found) == 1 else None
-
-
-def _same_class(records: Records, folder: Folder, file: str) -> Found | None:
-    """Return the only record of the class in the bytes, where no other model of the folder is of this class.
-
-    Variants of the algorithm among the records (LightGBM, LightGBM (Tuned)) leave open which one the bytes are.
-    """
-    told = folder.model_files()
-    kinds = {name: family(class_to_type(what.model_class)) for name, what in told.items() if what.model_class}
-    kind = kinds.get(file, "")
-    stems = {name.partition(".")[0] for name, other in kinds.items() if other == kind}
-    found = [record for key, record in records.named.items() if family(key) == kind]
-    return found[0] if kind and len(stems) == len(found) == 1 and records.variants(kind) == 1 else None
 
 
 LAYOUT: Final = NamedMetrics()

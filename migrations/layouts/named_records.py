@@ -44,6 +44,11 @@ class Records:
     best: str
     own: Metrics
 
+    def only(self, kind: str) -> Found | None:
+        """Return the record of an algorithm, under whichever of its names; None of several."""
+        found = [record for key, record in self.named.items() if family(key) == kind]
+        return found[0] if len(found) == 1 else None
+
     def variants(self, kind: str) -> int:
         """Return how many records are of an algorithm or a variant of it: LightGBM, LightGBM (Tuned)."""
         return sum(family(key) == kind or key.startswith(kind) for key in self.named)
