@@ -19,12 +19,15 @@ live: $(READY)
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile -m "live or postgres or browser"
 
 # The oldest versions that pyproject.toml admits: what decides, scores and imports has to work with them as well.
-lowest: requirements/lowest.txt
-	$(PYTHON) -m venv $(VENV)-lowest
-	$(VENV)-lowest/bin/python -m pip install --quiet --quiet --require-hashes -r requirements/lowest.txt
+lowest: $(VENV)-lowest/ready
 	$(VENV)-lowest/bin/python -m pytest -n $(WORKERS) --dist loadfile -p no:cacheprovider \
 		tests/domain tests/config tests/flows/test_select.py tests/flows/test_rollback.py tests/flows/test_demo.py \
 		tests/adapters/test_scorer_confined.py tests/migrations/test_import_into_mlflow.py
+
+$(VENV)-lowest/ready: requirements/lowest.txt
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip install --quiet --quiet --require-hashes -r requirements/lowest.txt
+	@touch $@
 
 # What takes longer than anybody waits for: the laws over 500 random lives of 20 steps each, and the slow tests.
 nightly: $(READY)
