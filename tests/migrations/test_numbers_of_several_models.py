@@ -8,7 +8,9 @@ import pickle
 import pytest
 from sklearn.ensemble import RandomForestClassifier
 
+from migrations.layouts import named_metrics
 from migrations.scan import scan
+from migrations.wording import class_to_type
 
 
 @pytest.fixture
@@ -236,3 +238,13 @@ def test_an_environment_of_packages_is_not_a_store_whatever_it_is_called(put, fo
                  "lib/python3.10/site-packages/joblib/test/c.pkl": forest})  # fmt: skip
     assert named(found) == {"a": {}}
     assert not found.unreadable
+
+
+def test_the_class_of_a_model_is_not_worked_out_anew_for_every_document(put, forest, monkeypatch):
+    asked = []
+    monkeypatch.setattr(named_metrics, "class_to_type", lambda dotted: asked.append(dotted) or class_to_type(dotted))
+    files = {f"models/m{n}.pkl": forest for n in range(20)} | {
+        f"models/r{n}.json": {"svm": {"f1": 0.5}} for n in range(20)
+    }
+    assert len(put(files).models) == 20
+    assert 0 < len(asked) <= 40
