@@ -22,7 +22,7 @@ from selector.adapters.lock_patient import PatientLease
 from selector.adapters.lock_postgres import PostgresLease
 from selector.adapters.production import open_production
 from selector.adapters.registry_mlflow import MlflowRegistry
-from selector.adapters.report_files import ReportFiles
+from selector.adapters.report_files import ReportFiles, linked
 from selector.adapters.scorer_confined import ConfinedScorer
 from selector.adapters.scorer_dask import SCHEME, DaskScorer
 from selector.adapters.store_sql import open_store
@@ -101,6 +101,7 @@ def open_house(
             production=lambda spec, metric: open_production(spec, metric, registry),
             commands=SubprocessCommands(config.state.folder / "commands"),
             alert_rules=config.alerts.rules(),
+            report_link=linked(config.state.folder / "reports", config.alerts.reports_at),
             exports=ChosenExports(
                 MlflowExports(config.mlflow.tracking_uri, config.mlflow.registry_uri, config.mlflow.timeout)
             ),

@@ -1,4 +1,4 @@
-"""How often are people told of the same thing?"""
+"""How often are people told of the same thing, and where do they find its report?"""
 
 from __future__ import annotations
 
@@ -24,6 +24,14 @@ class AlertSettings(Section):
         default=300.0,
         description="Time for which all has to be well before an alert is told to be resolved.",
         examples=["5m"],
+    )
+
+    reports_at: str | None = Field(
+        default=None,
+        pattern=r"^https?://",
+        description="Web address at which the folder `reports` of the state is served; messages link there instead of"
+        " naming a path on this machine.",
+        examples=["https://reports.example.org/selector"],
     )
 
     def rules(self) -> AlertRules:

@@ -15,6 +15,7 @@ _NAMES = {"models": "churn"}
 _COMMENTED = (
     "mlflow.registry_uri",
     "mlflow.upgrade_database",
+    "alerts.reports_at",
     "models.metric.keys",
     "models.metric.target",
     "models.metric.low",

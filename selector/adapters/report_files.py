@@ -6,8 +6,10 @@ import hashlib
 import os
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from selector.adapters.report_html import render_html
 from selector.adapters.report_json import render_json
@@ -55,6 +57,23 @@ class ReportFiles:
 
     def _place(self, model: str, decision: str) -> Path:
         return self._folder / slug(model) / slug(decision)
+
+
+def linked(folder: Path, address: str | None) -> Callable[[Path], str]:
+    """Return what says where people find a page: at this web address, or on this machine where there is none.
+
+    Args:
+        folder: that holds all reports.
+        address: at which somebody serves that folder.
+
+    """
+
+    def link(page: Path) -> str:
+        if address is None or not page.is_relative_to(folder):
+            return str(page)
+        return f"{address.rstrip('/')}/{quote(page.relative_to(folder).as_posix())}"
+
+    return link
 
 
 def slug(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 from selector.domain.alerts import AlertRules, Board, Telling, Trouble, fire, resolve, tell
 from selector.domain.health import Health
@@ -43,7 +44,7 @@ def raise_alerts(house: House, monitored: Monitored, rules: AlertRules | None = 
     """
     if monitored.document.get("dry_run"):
         return ()
-    made = change(house, monitored.model, lambda board: _with_findings(board, monitored), rules)
+    made = change(house, monitored.model, lambda board: _with_findings(house, board, monitored), rules)
     if monitored.alerts:
         told(house, monitored.model, monitored.alerts)
     return made
@@ -133,18 +134,19 @@ def _notice(house: House, telling: Telling) -> Notice:
     return notice(telling.key, telling.model, telling.alert.kind, of_alert(telling, house.clock.now()))
 
 
-def _with_findings(board: Board, monitored: Monitored) -> Board:
+def _with_findings(house: House, board: Board, monitored: Monitored) -> Board:
     for alert in monitored.alerts:
         kind = KIND.get(alert.about, alert.about)
         key = hashlib.sha256(alert.key.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         if isinstance(alert, AlertRaised):
-            board = fire(board, kind, _trouble(alert, key, monitored))
+            board = fire(board, kind, _trouble(house, alert, key, monitored))
         else:
             board = resolve(board, kind, key, alert.text, alert.at)
     return board
 
 
-def _trouble(alert: AlertRaised, key: str, monitored: Monitored) -> Trouble:
+def _trouble(house: House, alert: AlertRaised, key: str, monitored: Monitored) -> Trouble:
+    page = monitored.document.get("report")
     acted = monitored.acts[-1].decision if monitored.acts and alert.about == "degraded" else ""
     return Trouble(
         key=key,
@@ -153,7 +155,7 @@ def _trouble(alert: AlertRaised, key: str, monitored: Monitored) -> Trouble:
         at=alert.at,
         since=alert.since,
         decision=acted,
-        report=str(monitored.document.get("report") or "") if acted else "",
+        report=house.report_link(Path(str(page))) if acted and page else "",
     )
 
 

@@ -61,7 +61,7 @@ def _words(house: House, entry: Entry, decided: Entry) -> tuple[str, Words] | No
         # A champion that was there before we came was not moved under our eyes.
         return (entry.kind, notices.foreign(model, entry.version, entry.previous, entry.at)) if known else None
     page = house.reports.path(model, decision) if decision else None
-    foot = notices.foot(model, decision, str(page) if page else None)
+    foot = notices.foot(model, decision, house.report_link(page) if page else None)
     if entry.kind == "promoted":
         details = {"reason": entry.reason, **decided.details}
         return entry.kind, notices.promoted(

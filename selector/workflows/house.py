@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -132,6 +132,8 @@ class House:
     commands: Commands | None = None
     exports: Exports | None = None
     alert_rules: AlertRules = field(default_factory=AlertRules)
+    report_link: Callable[[Path], str] = field(default=str)
+    """Says where people find a report's page."""
 
     def setup(self, model: str) -> Setup:
         """Return the model's set-up; raise UsageError where it is not configured, or a family instead of a member."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from selector.adapters.report_files import linked
 from selector.domain.alerts import AlertRules
 from selector.domain.health import Act, Health, Point, Reference
 from selector.domain.health_alert import AlertRaised, AlertResolved
@@ -120,6 +123,17 @@ def test_what_was_done_about_it_is_told_with_decision_and_report(world):
     act = Act(world.clock.now(), "rollback", 9, "D42", done=True, text="Rolled back to version 7.")
     raise_alerts(world.house, monitored(world, raised(world), acts=(act,), report="/reports/D42.html"))
     assert "Decision: D42; report: /reports/D42.html" in newest(world).body
+
+
+def test_messages_link_to_where_reports_are_served(world):
+    link = linked(Path("/state/reports"), "https://reports.example.org/selector/")
+    house = replace(world.house, report_link=link)
+    act = Act(world.clock.now(), "rollback", 9, "D42", done=True, text="Rolled back to version 7.")
+    page = "/state/reports/churn/D42/report.html"
+    raise_alerts(house, monitored(world, raised(world), acts=(act,), report=page))
+    assert "report: https://reports.example.org/selector/churn/D42/report.html" in newest(world).body
+    assert link(Path("/state/reports/a b/D/report.html")).endswith("/selector/a%20b/D/report.html")
+    assert link(Path("/elsewhere/report.html")) == "/elsewhere/report.html"
 
 
 def test_a_recovery_is_told_once_it_lasts_and_repeats_come_every_four_hours(world):
