@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
@@ -19,11 +18,10 @@ from selector.workflows.carry_out import Record, carry_out, recover
 from selector.workflows.case import Case, decided
 from selector.workflows.documents import SCHEMA_VERSION, decision_document
 from selector.workflows.exports import bring_in_step, would_export
-from selector.workflows.house import House, Setup
+from selector.workflows.house import ALL, House, Setup
 from selector.workflows.observe import observe
 from selector.workflows.reigns import earlier_champions
 from selector.workflows.report_deed import report_rollback
-from selector.workflows.select_champion import ALL
 
 Mark = Literal["archive", "restore", "quarantine", "clear"]
 
@@ -71,12 +69,6 @@ def _version(registered: RegisteredModel, number: int) -> ModelVersion:
     return found
 
 
-def _id(house: House, *parts: object) -> str:
-    now = house.clock.now()
-    digest = hashlib.sha256("|".join(map(str, (now.timestamp(), *parts))).encode()).hexdigest()
-    return f"{now:%Y%m%dT%H%M%S}-{digest[:8]}"
-
-
 def promote(house: House, model: str, version: int, *, force: str | None, dry_run: bool, actor: str) -> Done:
     """Make this version the champion, if it passes what every candidate has to pass, or if `force` says why not.
 
@@ -111,7 +103,7 @@ def _promote(house: House, setup: Setup, version: int, *, force: str | None, dry
             advice=f'to promote it all the same: mlflow-selector promote {model} {version} --force "REASON"',
         )
     reason = f"{standing.name} (v{version}) promoted by hand" + (f", forced: {force}" if force is not None else "")
-    name = _id(house, model, version)
+    name = house.new_id(model, version)
     chosen = replace(decision, verdict="promoted", winner=standing, reason=reason, code="by-hand", id=name)
     chosen = replace(chosen, proposed=None, offers=(), approval=None)  # nobody is asked any more
     case = Case(house, setup, observed, chosen, actor)
@@ -180,7 +172,7 @@ def roll_back(house: House, setup: Setup, *, to: int | None, dry_run: bool, acto
     why = reason or f"rolled back from version {left} to version {target} by {actor}"
     before = next((v for v in earlier if v != target), None)
     plan = rollback_plan(
-        _id(house, model, left, target), registered, setup.policy, to=target, before=before, reason=why
+        house.new_id(model, left, target), registered, setup.policy, to=target, before=before, reason=why
     )
     page: Path | None = None
     if not dry_run:
@@ -236,7 +228,7 @@ def mark(house: House, model: str, version: int, what: Mark, *, dry_run: bool, a
         if present == status or (status is None and present not in {"archived", *PUT_ASIDE}):
             return _said(model, f"version {version} is {present or 'not marked'}; nothing to do", dry_run=dry_run)
         why = reason or f"{kind} by {actor}"
-        plan = mark_plan(_id(house, model, version, what), registered, version, status, why)
+        plan = mark_plan(house.new_id(model, version, what), registered, version, status, why)
         if not dry_run:
             carry_out(house, plan, Record(kind, version, None, actor, why, {}))
         verb = f"would be {kind}" if dry_run else f"is {kind}"

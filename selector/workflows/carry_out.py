@@ -291,7 +291,7 @@ def _delete(house: House, plan: Plan, step: DeleteVersion) -> None:
         return
     at_it = sorted(alias for alias, version in registered.aliases.items() if version == step.version)
     changed = f"has the alias {at_it[0]} now" if at_it else "has changed" if imprint(found) != step.seen else ""
-    if plan.model in (paused := house.store.paused()) or "*" in paused:
+    if house.paused(plan.model) is not None:
         changed = "belongs to a model that is paused"
     if changed:
         raise ForeignChangeError(

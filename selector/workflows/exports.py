@@ -20,10 +20,9 @@ from selector.ports_exports import Exported
 from selector.redaction import redact
 from selector.workflows.announce import of_entries
 from selector.workflows.fingerprint import model_bytes
-from selector.workflows.house import House, Setup
+from selector.workflows.house import House, Setup, why_paused
 
 FAILED = "export_failed"
-ALL = "*"
 
 MOST_TIMES = 3
 """So often the champion may move while it is being exported, before the rest is left to the next look."""
@@ -133,7 +132,7 @@ def would_export(house: House, setup: Setup, champion: int | None, *, by_hand: b
         by_hand: as for `bring_in_step`.
 
     """
-    if champion is None or house.exports is None or (_is_idle(house, setup) and not by_hand):
+    if champion is None or house.exports is None or (not by_hand and _is_idle(setup, house.store.paused())):
         return ()
     name = "the new version" if champion == NEW_VERSION else f"v{champion}"
     found = (_place(house, setup, where, None) for where in setup.exports)
@@ -158,7 +157,7 @@ def bring_in_step(
         by_hand: a person moved the champion; otherwise a paused or shadowed model is left alone.
 
     """
-    if not setup.exports or house.exports is None or (_is_idle(house, setup) and not by_hand):
+    if not setup.exports or house.exports is None or (not by_hand and _is_idle(setup, house.store.paused())):
         return Brought()
     found, champion = places(house, setup, seen) if seen is not None else (), _champion(setup, seen)
     written: list[str] = []
@@ -182,9 +181,8 @@ def bring_in_step(
     return Brought(found, tuple(dict.fromkeys(written)))
 
 
-def _is_idle(house: House, setup: Setup) -> bool:
-    paused = house.store.paused()
-    return setup.shadow or setup.model in paused or ALL in paused
+def _is_idle(setup: Setup, paused: Mapping[str, str]) -> bool:
+    return setup.shadow or why_paused(paused, setup.model) is not None
 
 
 def _written(house: House, setup: Setup, champion: ModelVersion, late: Sequence[str]) -> dict[str, SelectorError]:
@@ -259,9 +257,10 @@ def out_of_step(house: House, aliases: Mapping[str, Mapping[str, int]], *, thoro
         if rule.family is not None:
             values = {name: rule.family.value_of(name) for name in aliases if name not in house.setups}
             members += [house.member(rule, value) for value in values.values() if value is not None]
+    paused = house.store.paused() if members else {}
     for setup in members:
         champion = aliases.get(setup.model, {}).get(setup.policy.aliases.champion)
-        if champion is None or _is_idle(house, setup):
+        if champion is None or _is_idle(setup, paused):
             continue
         looked_at = (where for where in setup.exports if thorough or Path(where).is_absolute())
         if any(_place(house, setup, where, None).version != champion for where in looked_at):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -29,6 +30,14 @@ from selector.ports import (
 )
 from selector.ports_exports import Exports
 from selector.ports_production import Commands, Sources, SourceSpec
+
+ALL = "*"
+"""Stands for every model where a pause names it."""
+
+
+def why_paused(paused: Mapping[str, str], model: str) -> str | None:
+    """Return why a model is paused, alone or with all others; None where it is not."""
+    return paused.get(model, paused.get(ALL))
 
 
 def silent(_what: str, _done: int, _total: int) -> None:
@@ -134,6 +143,16 @@ class House:
     alert_rules: AlertRules = field(default_factory=AlertRules)
     report_link: Callable[[Path], str] = field(default=str)
     """Says where people find a report's page."""
+
+    def paused(self, model: str) -> str | None:
+        """Return why this model is paused; None where it is not."""
+        return why_paused(self.store.paused(), model)
+
+    def new_id(self, *parts: object) -> str:
+        """Return the id of what is done now: the time, and a digest of it and of what tells two such things apart."""
+        now = self.clock.now()
+        digest = hashlib.sha256("|".join(map(str, (now.timestamp(), *parts))).encode()).hexdigest()
+        return f"{now:%Y%m%dT%H%M%S}-{digest[:8]}"
 
     def setup(self, model: str) -> Setup:
         """Return the model's set-up; raise UsageError where it is not configured, or a family instead of a member."""

@@ -12,10 +12,10 @@ from selector.workflows.documents import SCHEMA_VERSION, entry_document, version
 from selector.workflows.exports import places
 from selector.workflows.families import known
 from selector.workflows.heard import ANSWERS, offers_of
-from selector.workflows.house import House, Setup
+from selector.workflows.house import House, Setup, why_paused
 from selector.workflows.monitor_document import production
 from selector.workflows.observe import REIGN_ENDS
-from selector.workflows.select_champion import ALL, look
+from selector.workflows.select_champion import look
 
 
 def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
@@ -38,7 +38,7 @@ def status(house: House, models: Sequence[str]) -> list[dict[str, Any]]:
                 "previous": version_document(model, at.get(aliases.previous), names),
                 **production(house, setup, at.get(aliases.champion)),
                 "export": [place.document() for place in places(house, setup, model)],
-                "paused": setup.model in paused or ALL in paused,
+                "paused": why_paused(paused, setup.model) is not None,
                 "shadow": setup.shadow,
                 "pending": {"kind": plan.kind, "decision": plan.id} if plan else _awaiting(house, entry),
                 "last_decision": _last(entry),

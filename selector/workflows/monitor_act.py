@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +12,6 @@ from selector.ports import Entry
 from selector.workflows.by_hand import roll_back
 from selector.workflows.house import House, Setup
 from selector.workflows.report_deed import report_deed
-
-ALL = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +84,11 @@ def act(house: House, setup: Setup, health: Health, todo: Todo, *, dry_run: bool
     """
     if todo.what == "nothing":
         return Acted(sentences=(f"Not acted: {todo.why}.",) if todo.why else ())
-    paused = house.store.paused()
-    if setup.shadow or setup.model in paused or ALL in paused:
+    if setup.shadow or house.paused(setup.model) is not None:
         why = "in shadow" if setup.shadow else "paused"
         return Acted(sentences=(f"Not acted: the model is {why}; {todo.what} is what would be done.",))
     version = health.version or 0
-    deed = _Deed(house, setup, version, _id(house, setup.model, version, todo.what), actor)
+    deed = _Deed(house, setup, version, house.new_id(setup.model, version, todo.what), actor)
     if todo.what == "rollback":
         return _rollback(deed, _why(health), dry_run=dry_run)
     if dry_run:
@@ -180,9 +176,3 @@ def _ended(house: House, model: str, made: Act, text: str, details: dict[str, An
         reason=text,
         details=details,
     )
-
-
-def _id(house: House, *parts: object) -> str:
-    now = house.clock.now()
-    digest = hashlib.sha256("|".join(map(str, (now.timestamp(), *parts))).encode()).hexdigest()
-    return f"{now:%Y%m%dT%H%M%S}-{digest[:8]}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -88,9 +87,8 @@ def delete_expired(
 
 
 def _is_deleted(house: House, setup: Setup, fate: Fate, actor: str) -> bool:
-    version, now = fate.version, house.clock.now()
-    digest = hashlib.sha256(f"{setup.model}|{version.version}|{now.timestamp()}".encode()).hexdigest()
-    plan = deletion_plan(f"{now:%Y%m%dT%H%M%S}-{digest[:8]}", setup.model, version)
+    version = fate.version
+    plan = deletion_plan(house.new_id(setup.model, version.version), setup.model, version)
     of_run = f" of run {version.run_id}" if version.run_id else ""
     reason = f"version {version.version} ({version.source}{of_run}) {fate.reason}"
     try:

@@ -31,8 +31,6 @@ from selector.workflows.retention import delete_expired, retention_document, wou
 from selector.workflows.retention import in_words as deletions
 from selector.workflows.together import FEW, ReadOnce
 
-ALL = "*"
-
 GIVEN_UP = 3
 """So many models in a row that MLflow does not answer about are taken for MLflow being away."""
 
@@ -130,7 +128,7 @@ def _look_and_write(house: House, setup: Setup, actor: str) -> Look:
         # What is only written down in our own ledger needs no second look at MLflow; what is written there does.
         registered = before if case.plan() is None else house.registry.registered_model(setup.model)
         same = registered == before and house.store.entries(setup.model, newest=1) == newest
-        if same and _paused(house, setup.model) is None:
+        if same and house.paused(setup.model) is None:
             return _write(case)
         return look(house, _with_registered(setup, registered), dry_run=False, actor=actor)
 
@@ -138,7 +136,7 @@ def _look_and_write(house: House, setup: Setup, actor: str) -> Look:
 def _put_off(case: Case) -> Look | None:
     """Return the look where it leads to no write; None where something is to be written."""
     house, setup = case.house, case.setup
-    if setup.shadow or _paused(house, setup.model) is not None:
+    if setup.shadow or house.paused(setup.model) is not None:
         return _looked(case, case.plan())
     if _foreign(case) or case.observed.heard.rejections or not _is_old_news(case):
         return None
@@ -191,7 +189,7 @@ def look(house: House, setup: Setup, *, dry_run: bool, actor: str, answer: Answe
         setup = _fresh(house, setup)
     case = _case(house, setup, actor, answer)
     plan = case.plan()
-    if dry_run or setup.shadow or _paused(house, setup.model) is not None:
+    if dry_run or setup.shadow or house.paused(setup.model) is not None:
         return _looked(case, plan)
     if plan is not None and setup.seen is not None and not setup.seen.fresh:
         # What was read for all of them together may be old by now; nothing is written on its strength.
@@ -215,7 +213,7 @@ def _tidied(case: Case, done: Look, *, held: bool) -> Look:
     What was decided before stands, whatever becomes of the deletions.
     """
     house, setup = case.house, case.setup
-    if setup.keep is None or setup.shadow or _paused(house, setup.model) is not None:
+    if setup.keep is None or setup.shadow or house.paused(setup.model) is not None:
         return done
     try:
         seen = house.registry.registered_model(setup.model) if held else case.observed.snapshot.registered
@@ -263,11 +261,6 @@ def _fresh(house: House, setup: Setup) -> Setup:
 
 def _with_registered(setup: Setup, registered: RegisteredModel | None) -> Setup:
     return replace(setup, seen=replace(setup.seen, registered=registered, fresh=True)) if setup.seen else setup
-
-
-def _paused(house: House, model: str) -> str | None:
-    paused = house.store.paused()
-    return paused.get(model, paused.get(ALL))
 
 
 def _is_old_news(case: Case) -> bool:
@@ -332,7 +325,7 @@ def _unchanged(decision: Decision, observed: Observed) -> Look:
 
 def _looked(case: Case, plan: Plan | None) -> Look:
     """Say what would be done: a dry run, a shadow, or a paused model."""
-    decision, paused = case.decision, _paused(case.house, case.setup.model)
+    decision, paused = case.decision, case.house.paused(case.setup.model)
     due = would_delete(case, plan) if paused is None else Retention()
     number = (decision.champion_after.candidate.number or NEW_VERSION) if decision.champion_after else None
     exports = would_export(case.house, case.setup, number)
