@@ -31,7 +31,8 @@ from selector.domain.family import Family
 from selector.domain.further import further_metric
 from selector.errors import SelectorError
 from selector.ports import Clock, Lease, Progress
-from selector.workflows.doctor import Check, checks
+from selector.workflows.check import Check
+from selector.workflows.doctor import checks
 from selector.workflows.house import House, Setup, Staging, silent
 
 MOST_WORKERS = 8

@@ -16,10 +16,9 @@ from selector.domain.health_watch import Kind, Reading
 from selector.domain.logged import NotLogged, logged_value
 from selector.domain.metric import Metric, resolve_average
 from selector.domain.model import NOTHING, Predictions, Truth, Unscorable
-from selector.domain.outcomes import Outcome, measure
+from selector.domain.outcomes import OF_CLASSES, Outcome, measure
 from selector.domain.tables import NoTable, Table, rebuild
 
-OF_CLASSES = frozenset({"f1", "precision", "recall", "accuracy"})
 ERROR_KEYS = ("standard_error", "se", "std_err", "stderr")
 FEWEST_ROWS = 2
 """One row has no spread."""

@@ -23,7 +23,7 @@ from selector.domain.model import Predictions, Truth, Unscorable
 
 Floats = npt.NDArray[np.float64]
 
-_OF_CLASSES = frozenset({"f1", "accuracy", "precision", "recall"})
+OF_CLASSES = frozenset({"f1", "accuracy", "precision", "recall"})
 _OF_CURVES = {"roc_auc": roc_auc, "average_precision": average_precision}
 _OF_PROBABILITIES = {"log_loss": log_loss, "brier": brier}
 
@@ -109,7 +109,7 @@ def _hindrance(metric: Metric, truth: Truth) -> str:
         return "The holdout has no rows"
     if truth.weights is not None and not _usable(truth.weights):
         return "The holdout's weights must be finite, not negative, and not all zero"
-    regression = metric.name not in _OF_CLASSES | _OF_CURVES.keys() | _OF_PROBABILITIES.keys()
+    regression = metric.name not in OF_CLASSES | _OF_CURVES.keys() | _OF_PROBABILITIES.keys()
     if regression != (not truth.classes):
         has = "classes" if truth.classes else "numbers"
         return f"{name} needs {'numbers' if regression else 'classes'}, but the holdout's target holds {has}"
@@ -146,7 +146,7 @@ def _one_sided(metric: Metric, truth: Truth) -> str:
 
 
 def _scored(metric: Metric, truth: Truth, answers: Answers) -> Outcome | Unscorable:
-    if metric.name in _OF_CLASSES:
+    if metric.name in OF_CLASSES:
         return _of_classes(metric, truth, answers)
     if metric.name in _OF_CURVES or metric.name in _OF_PROBABILITIES:
         if answers.probability is None:

@@ -12,7 +12,7 @@ from selector.domain.notices import EVERYTHING, ago, moment
 from selector.errors import UsageError
 from selector.exchange import Entry, Waiting
 from selector.workflows.alarm import board_of, change
-from selector.workflows.by_hand import Done
+from selector.workflows.by_hand import Done, said
 from selector.workflows.documents import SCHEMA_VERSION
 from selector.workflows.house import House
 
@@ -68,7 +68,7 @@ def ack(house: House, what: str, *, dry_run: bool, actor: str) -> Done:
     text = f"{', '.join(firing)} {verb}; no repeats until it is over or gets worse"
     if not firing:
         text = "nothing to acknowledge"
-    return _done(model, text, changed=bool(firing), dry_run=dry_run)
+    return said(model, text, changed=bool(firing), dry_run=dry_run)
 
 
 def silence(house: House, model: str, span: timedelta, *, reason: str, dry_run: bool, actor: str) -> Done:
@@ -88,7 +88,7 @@ def silence(house: House, model: str, span: timedelta, *, reason: str, dry_run: 
         entry = Entry(at=house.clock.now(), model=model, kind="silenced", actor=actor, reason=why)
         change(house, model, lambda present: silenced(present, until, actor, reason), entries=(entry,))
     text = f"{'would be ' if dry_run else ''}silenced until {moment(until)}"
-    return _done(model, text, changed=True, dry_run=dry_run)
+    return said(model, text, changed=True, dry_run=dry_run)
 
 
 def _meant(house: House, what: str) -> tuple[str, tuple[str, ...]]:
@@ -149,8 +149,3 @@ def _undelivered(row: Waiting) -> dict[str, Any]:
         "error": row.error or None,
         "given_up": row.dead,
     }
-
-
-def _done(model: str, text: str, *, changed: bool, dry_run: bool) -> Done:
-    document = {"schema_version": SCHEMA_VERSION, "model": model, "changed": changed, "dry_run": dry_run}
-    return Done(document | {"reason": text}, f"{model}: {text}")

@@ -95,7 +95,7 @@ def _promote(house: House, setup: Setup, version: int, *, force: str | None, dry
         advice = f"mlflow-selector candidates {model}"
         raise UsageError(f"version {version} of {model!r} is not a candidate", advice=advice)
     if standing.champion:
-        return _said(model, f"version {version} is champion already; nothing to do", dry_run=dry_run)
+        return said(model, f"version {version} is champion already; nothing to do", dry_run=dry_run)
     objection = _objection(standing)
     if objection and force is None:
         raise SelectorError(
@@ -147,7 +147,7 @@ def rollback(house: House, model: str, *, to: int | None, dry_run: bool, actor: 
         interrupted = () if dry_run else recover(house, model)
         finished = [one.plan.id for one in interrupted if one.finished and one.plan.kind == "rollback"]
         if finished:  # the same command again, after a crash, must not go back two steps
-            done = _said(model, f"finished rollback {finished[0]}, which had been interrupted", dry_run=False)
+            done = said(model, f"finished rollback {finished[0]}, which had been interrupted", dry_run=False)
         else:
             done = roll_back(house, setup, to=to, dry_run=dry_run, actor=actor, reason=reason)
     return done if dry_run else exported(house, setup, done, actor)
@@ -226,17 +226,19 @@ def mark(house: House, model: str, version: int, what: Mark, *, dry_run: bool, a
             advice = f"mlflow-selector rollback {model}"
             raise UsageError(f"version {version} of {model!r} is the champion and cannot be {kind}", advice=advice)
         if present == status or (status is None and present not in {"archived", *PUT_ASIDE}):
-            return _said(model, f"version {version} is {present or 'not marked'}; nothing to do", dry_run=dry_run)
+            return said(model, f"version {version} is {present or 'not marked'}; nothing to do", dry_run=dry_run)
         why = reason or f"{kind} by {actor}"
         plan = mark_plan(house.new_id(model, version, what), registered, version, status, why)
         if not dry_run:
             carry_out(house, plan, Record(kind, version, None, actor, why, {}))
         verb = f"would be {kind}" if dry_run else f"is {kind}"
-        return _said(model, f"version {version} {verb}", dry_run=dry_run, plan=plan)
+        return said(model, f"version {version} {verb}", dry_run=dry_run, plan=plan)
 
 
-def _said(model: str, text: str, *, dry_run: bool, plan: Plan | None = None) -> Done:
-    document = {"schema_version": SCHEMA_VERSION, "model": model, "changed": plan is not None, "dry_run": dry_run}
+def said(model: str, text: str, *, dry_run: bool, plan: Plan | None = None, changed: bool = False) -> Done:
+    """Return one sentence as what came of it; with a plan, something is changed."""
+    changed = changed or plan is not None
+    document = {"schema_version": SCHEMA_VERSION, "model": model, "changed": changed, "dry_run": dry_run}
     if plan is not None:
         document |= {"decision": plan.id, "steps": list(in_words(plan))}
     return Done(document | {"reason": text}, f"{model}: {text}")
@@ -267,7 +269,7 @@ def _switch(house: House, models: Sequence[str], kind: str, *, dry_run: bool, ac
         else:
             house.store.resume(name)
         house.store.append((Entry(at=house.clock.now(), model=name, kind=kind, actor=actor, reason=reason),))
-    said = ", ".join("all models" if n == ALL else n for n in names)
-    text = f"{said}: {'would be ' if dry_run else ''}{kind}" if changed else f"{said}: {kind} already; nothing to do"
+    named = ", ".join("all models" if n == ALL else n for n in names)
+    text = f"{named}: {'would be ' if dry_run else ''}{kind}" if changed else f"{named}: {kind} already; nothing to do"
     document = {"schema_version": SCHEMA_VERSION, "models": names, "changed": bool(changed), "dry_run": dry_run}
     return Done(document | {"reason": text}, text)

@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from selector.domain.model import Truth, Unscorable
+from selector.domain.model import Truth
 from selector.errors import SelectorError
-from selector.ports import Features, NewRun, RunWriter, ScoreJob
+from selector.ports import Features, NewRun, RunWriter
 from selector.workflows.check import Check
 from selector.workflows.doctor_exports import exports
 from selector.workflows.doctor_production import sources
 from selector.workflows.families import known
+from selector.workflows.fetched import why_silent
 from selector.workflows.house import House, Setup
-
-__all__ = ["Check", "checks"]
 
 PROBE_EXPERIMENT = "mlflow-selector-doctor"
 
@@ -154,10 +153,10 @@ def _champion(house: House, setup: Setup, features: Features | None) -> Check:
             folder = house.registry.fetch(f"models:/{setup.model}/{number}", Path(spool))
             if features is None:
                 return Check(name, ok=True, detail=f"version {number} can be fetched")
-            scored = next(iter(house.scorer.score([ScoreJob("champion", folder)], features)))
+            why = why_silent(house, folder, features)
     except SelectorError as error:
         return Check(name, ok=False, detail=error.message, advice=error.advice)
-    if isinstance(scored.result, Unscorable):
+    if why:
         advice = f"mlflow-selector rollback {setup.model}"
-        return Check(name, ok=False, detail=f"version {number} cannot be scored: {scored.result.reason}", advice=advice)
+        return Check(name, ok=False, detail=f"version {number} cannot be scored: {why}", advice=advice)
     return Check(name, ok=True, detail=f"version {number} loads and answers {features.rows} rows")

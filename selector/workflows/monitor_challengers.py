@@ -19,17 +19,16 @@ from selector.domain.answers import Answers, decode, positive_class
 from selector.domain.health import Health
 from selector.domain.health_alert import Alert
 from selector.domain.health_policy import MonitorPolicy
-from selector.domain.health_readings import OF_CLASSES
 from selector.domain.health_words import better_alert, better_text
 from selector.domain.live import LiveChallenger, entrants, settled
 from selector.domain.live_lead import joint, live_lead, with_cells, with_outcomes
 from selector.domain.metric import Metric
 from selector.domain.model import Candidate, Predictions, Unscorable
-from selector.domain.outcomes import Outcome, measure
+from selector.domain.outcomes import OF_CLASSES, Outcome, measure
 from selector.errors import MlflowUnreachableError, SelectorError
 from selector.ports import Entry, ScoreJob
 from selector.ports_production import Batch
-from selector.workflows.fingerprint import model_bytes
+from selector.workflows.fetched import fetch_job
 from selector.workflows.house import House, Setup
 from selector.workflows.monitor_measure import Judged
 from selector.workflows.monitor_reference import watched_metric
@@ -104,11 +103,7 @@ class Challengers:
         if one.uri not in self._jobs:
             try:
                 into = self.spool / f"challenger-{one.place}"
-                into.mkdir(mode=0o700)
-                self.house.progress("fetching a challenger", 0, 1)
-                folder = self.house.registry.fetch(one.uri, into)
-                self.house.progress("answering production's rows", 0, 1)
-                self._jobs[one.uri] = ScoreJob(model_bytes(folder).content, folder)
+                self._jobs[one.uri] = fetch_job(self.house, one.uri, into, "a challenger")
             except MlflowUnreachableError:
                 raise
             except (SelectorError, OSError) as error:

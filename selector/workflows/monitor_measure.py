@@ -24,7 +24,7 @@ from selector.domain.spellings import UndecodableError, class_codes
 from selector.errors import MlflowUnreachableError, SelectorError
 from selector.ports import Features, ScoreJob
 from selector.ports_production import Batch
-from selector.workflows.fingerprint import model_bytes
+from selector.workflows.fetched import fetch_job
 from selector.workflows.house import House, Setup
 from selector.workflows.monitor_reference import feature_columns, watched_metric
 from selector.workflows.observe import threshold_of
@@ -41,7 +41,7 @@ class Champion:
     house: House
     candidate: Candidate
     spool: Path
-    fetched: tuple[Path, str] | Unscorable | None = None
+    fetched: ScoreJob | Unscorable | None = None
 
     def answer(self, features: Features) -> Predictions | Unscorable:
         """Return what the champion answers for these rows, scored in confinement."""
@@ -49,17 +49,13 @@ class Champion:
             self.fetched = self._fetch()
         if isinstance(self.fetched, Unscorable):
             return self.fetched
-        folder, digest = self.fetched
-        for scored in self.house.scorer.score([ScoreJob(digest, folder)], features):
+        for scored in self.house.scorer.score([self.fetched], features):
             return scored.result
         return Unscorable("the champion was not scored", transient=True)
 
-    def _fetch(self) -> tuple[Path, str] | Unscorable:
+    def _fetch(self) -> ScoreJob | Unscorable:
         try:
-            self.house.progress("fetching the champion", 0, 1)
-            folder = self.house.registry.fetch(self.candidate.uri, self.spool)
-            self.house.progress("answering production's rows", 0, 1)
-            return folder, model_bytes(folder).content
+            return fetch_job(self.house, self.candidate.uri, self.spool, "the champion")
         except MlflowUnreachableError:
             raise
         except (SelectorError, OSError) as error:

@@ -9,10 +9,10 @@ from datetime import datetime
 from pathlib import Path
 
 from selector.domain.health import WayBack
-from selector.domain.model import RegisteredModel, Unscorable
+from selector.domain.model import RegisteredModel
 from selector.errors import MlflowUnreachableError, SelectorError
-from selector.ports import Entry, Features, ScoreJob
-from selector.workflows.fingerprint import model_bytes
+from selector.ports import Entry, Features
+from selector.workflows.fetched import fetch_model, why_silent
 from selector.workflows.house import House, Setup
 from selector.workflows.reigns import earlier_champions
 
@@ -49,23 +49,16 @@ def check_way_back(house: House, setup: Setup, registered: RegisteredModel, spoo
     version = next(iter(earlier_champions(house, registered, setup, left)), None)
     if version is None:
         return WayBack(None, now, "there is no earlier good champion")
-    into = spool / "way-back"
     try:
-        into.mkdir(mode=0o700, exist_ok=True)
-        house.progress("fetching the way back", 0, 1)
-        folder = house.registry.fetch(f"models:/{setup.model}/{version}", into)
-        house.progress("asking the way back", 0, 1)
-        digest = model_bytes(folder).content
+        folder = fetch_model(house, f"models:/{setup.model}/{version}", spool / "way-back", "the way back")
         if setup.holdout is None:
             return WayBack(version, now)
         features = _FirstRows(house.holdouts.read(setup.holdout)[1], ROWS)
-        for scored in house.scorer.score([ScoreJob(digest, folder)], features):
-            return WayBack(version, now, scored.result.reason if isinstance(scored.result, Unscorable) else "")
+        return WayBack(version, now, why_silent(house, folder, features))
     except MlflowUnreachableError:
         raise
     except (SelectorError, OSError) as error:
         return WayBack(version, now, str(error))
-    return WayBack(version, now)
 
 
 def turned(model: str, before: WayBack | None, after: WayBack) -> tuple[Entry, ...]:

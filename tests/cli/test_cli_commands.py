@@ -268,7 +268,7 @@ def test_validate_names_the_models_and_warns_of_passwords(run, folder, one_docum
 
 
 def test_doctor_exits_1_as_soon_as_one_check_fails(run, folder, monkeypatch, one_document):
-    from selector.workflows.doctor import Check  # noqa: PLC0415 - beside its only use
+    from selector.workflows.check import Check  # noqa: PLC0415 - beside its only use
 
     found = [Check("MLflow", ok=True, detail="3.17"), Check("spare", ok=None, detail="later", advice="wait")]
     monkeypatch.setattr("selector.bootstrap.doctor", lambda *rest, **more: iter(found))
